@@ -1,0 +1,1 @@
+"""The compiled kernels; chosen, or not, by `matfact.kernels`."""

@@ -1,0 +1,97 @@
+"""The command line as a process: output streams, signals, logging."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from cli.commands import MODULE
+from isolated import BACKENDS, run_python
+from matfact.cli import _main, main
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_info(backend):
+    done = run_python(MODULE, "info", MATFACT_BACKEND=backend)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(rf"backend +{backend}\n", done.stdout)
+
+
+def test_version_and_help():
+    version = run_python(MODULE, "--version")
+    assert re.fullmatch(r"matfact \d+\.\d+.*\n", version.stdout)
+    usage = run_python(MODULE, "fit", "--help")
+    assert usage.returncode == 0
+    for word in ("--learning-rate", "0.2", "allow_pickle=False", "damped", "exit codes"):
+        assert word in usage.stdout
+
+
+def test_bad_input_gives_no_traceback(tmp_path):
+    done = run_python(MODULE, "fit", str(tmp_path / "none.csv"))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "there is no such file" in done.stderr
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_fit(backend, ratings_file):
+    done = run_python(MODULE, "fit", str(ratings_file), MATFACT_BACKEND=backend)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"({backend} backend)" in done.stdout
+
+
+def test_progress_goes_to_the_log_without_a_terminal(ratings_file):
+    code = "import matfact.training.progress as p; p.SECONDS_BETWEEN_LINES = 0.0; " + MODULE
+    done = run_python(code, "fit", str(ratings_file), "--iterations", "2")
+    assert done.returncode == 0
+    assert re.match(r"training: iteration 1 of 2, validation RMSE \d", done.stderr)
+    quiet = run_python(code, "fit", str(ratings_file), "--iterations", "2", "--quiet")
+    assert quiet.stderr == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ctrl_c(backend, ratings_file, tmp_path):
+    out = tmp_path / "model.npz"
+    command = [sys.executable, "-m", "matfact", "fit", str(ratings_file), "--out", str(out)]
+    # So slow a learning rate goes on for ever.
+    command += ["--learning-rate", "1e-9", "--iterations", str(10**9)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"MATFACT_BACKEND": backend},
+    ) as process:
+        process.stdout.readline()  # printed when the file has been read
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "matfact: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break in another way")
+def test_a_reader_that_goes_away():
+    script = textwrap.dedent("""
+        import os, sys
+        read, write = os.pipe()
+        os.close(read)
+        os.dup2(write, 1)
+        from matfact.cli import main
+        sys.exit(main(["info"]))
+    """)
+    done = run_python(script)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_logging_is_left_as_it_was(ratings_file):
+    logger = _main.logging.getLogger("matfact")
+    before = logger.level, list(logger.handlers)
+    assert main(["fit", str(ratings_file), "--iterations", "1"]) == 0
+    assert (logger.level, logger.handlers) == before

@@ -1,0 +1,31 @@
+"""Fixtures that run a test on every implementation of the kernels."""
+
+import pytest
+
+from kernels import implementations
+from matfact.training import gradient_descent
+
+
+@pytest.fixture(params=implementations.ALL)
+def gd_kernel(request):
+    """The `gd` module: the numpy twin, and the compiled one at each SIMD level of this machine."""
+    with implementations.selected(request.param) as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_gd(request):
+    """The compiled `gd` module at each SIMD level of this machine."""
+    with implementations.selected(request.param) as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def backend(gd_kernel, monkeypatch):
+    """Make the package train on each implementation, and return its `gd` module.
+
+    The compressed path is allowed for smaller matrices, for which the loops do not take long.
+    """
+    monkeypatch.setattr(gradient_descent, "gd", gd_kernel)
+    monkeypatch.setattr(gradient_descent, "SMALLEST_COMPRESSED", 1 << 13)
+    return gd_kernel
