@@ -136,6 +136,11 @@ class TestCompressedRun:
         run.finish(1)
         assert objective == pytest.approx(naive_squared_error(ratings, users, items), rel=1e-12)
 
+    def test_the_objective_of_the_start(self, backend, shape):
+        run, ratings, users, items = self.start(shape)
+        expected = naive_squared_error(ratings, users, items)
+        assert run.squared_error(1) == pytest.approx(expected, rel=1e-12)
+
     def test_a_small_objective_is_computed_from_the_factors(self, backend, shape):
         """Its terms cancel: their difference would have few right digits or none."""
         ratings, users, items = problem(*shape)
@@ -163,8 +168,11 @@ class TestCompressedRun:
         monkeypatch.setattr(_compressed.CompressedRun, "_computed_moments", overflowing)
         with pytest.raises(DivergenceError) as caught:
             run.iterate(0.05, 10, 1)
+        monkeypatch.undo()
         assert caught.value.epoch == 10
+        objective = run.squared_error(1)
         run.finish(1)
+        assert objective == pytest.approx(naive_squared_error(ratings, users, items), rel=1e-12)
         expected = naive_iterations(ratings, *before, *steps(ratings.shape, 0.05), 9)
         assert_close(users, expected[0], 1e-10)
         assert_close(items, expected[1], 1e-10)
@@ -184,6 +192,7 @@ class TestCompressedRun:
         monkeypatch.setattr(_compressed.CompressedRun, "_advance", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run.iterate(0.05, 10, 1)
+        monkeypatch.undo()
         run.finish(1)
         expected = naive_iterations(ratings, *before, *steps(ratings.shape, 0.05), 10)
         assert_close(users, expected[0], 1e-10)

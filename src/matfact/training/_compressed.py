@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
     State: TypeAlias = tuple[Floats, Floats, NDArray[np.float64]]
+    Moments: TypeAlias = tuple[Floats, NDArray[np.float64]]
 
 __all__ = ["CompressedRun", "commit", "raise_if_diverged"]
 
@@ -83,6 +84,7 @@ class CompressedRun:
             np.eye(n_features),
         )
         self._checkpoint = self._state
+        self._moments: Moments | None = None  # of the current state, if known
         self._is_written = True
         self._n_finished = 0
 
@@ -95,10 +97,13 @@ class CompressedRun:
     def iterate(self, learning_rate: float, n_iterations: int, n_threads: int) -> None:
         """Run iterations; DivergenceError counts its epoch from the start of the run."""
         self._is_written = False
+        self._moments = None
         self._checkpoint = _copied(self._state)
         finished = self._advance(learning_rate, n_iterations, n_threads)
-        self._moments = self._computed_moments(n_threads)
-        if finished and not np.isfinite(self._moments[1]).all():
+        moments = self._computed_moments(n_threads)
+        if np.isfinite(moments[1]).all():
+            self._moments = moments
+        elif finished:
             # The long factors may overflow an iteration before their coordinates do.
             self._state = _copied(self._checkpoint)
             finished = self._advance(learning_rate, finished - 1, n_threads)
@@ -112,6 +117,8 @@ class CompressedRun:
         terms may cancel: when that could cost more than OBJECTIVE_ACCURACY, the long factors are
         computed after all and the errors of the cells added up.
         """
+        if self._moments is None:
+            self._moments = self._computed_moments(n_threads)
         short = self._state[0]
         ratings_long, long_gram = self._moments
         terms = (
@@ -167,7 +174,7 @@ class CompressedRun:
         )
         return long
 
-    def _computed_moments(self, n_threads: int) -> tuple[Floats, NDArray[np.float64]]:
+    def _computed_moments(self, n_threads: int) -> Moments:
         """Z = R'^T L (p x k) and H = L^T L (k x k) of the current long factors L."""
         _, weights, carry = self._state
         ratings_long = np.empty_like(self._cross)

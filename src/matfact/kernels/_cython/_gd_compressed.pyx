@@ -17,7 +17,7 @@ from cython.parallel cimport prange, threadid
 from libc.string cimport memcpy
 
 from matfact.kernels._cython._gd_steps cimport (
-    CHUNK, Job, TRANSPOSED_ROWS, answer_signals, gd_set_level, gram as gram_of, gram_scratch, multiply, new_job, pack,
+    CHUNK, TRANSPOSED_ROWS, UPPER_B, WHOLE, Job, answer_signals, gd_set_level, gram as gram_of, gram_scratch, multiply, new_job, pack,
     pack_square, threads_for,
 )
 from matfact.kernels._cython._gd_work cimport aligned, load, same, store, take
@@ -50,7 +50,7 @@ cdef int gram_block(Job *job, Py_ssize_t p, Py_ssize_t count, const char *a, Py_
             for j in range(i // width, (p + width - 1) // width):
                 columns = min(width, p - j * width)
                 job.kernels.product(rows, count, 2, a + i * short_step * job.bytes, short_step, long_step,
-                                    panels + j * width * count * job.bytes, width, 0, tile, width, False)
+                                    panels + j * width * count * job.bytes, count, tile, width, False, WHOLE)
                 job.kernels.add_to_double(rows, columns, tile, width, total + i * p + j * width, p)
         answer_signals(job, <double> count * p * (last - first) / 2)
     return 0
@@ -126,7 +126,7 @@ cdef int apply_maps(Job *job, Problem *c, double step, const double *gram, const
     pack_square(job, c.own, 1.0, c.packed_square, c.rows)
     multiply(job, c.p, job.n_features, old, job.features, 1, c.packed_square, new, False)
     pack_square(job, c.inverse, 1.0, c.packed_square, c.rows)
-    multiply(job, c.p, job.n_features, left, job.features, 1, c.packed_square, new, True)
+    multiply(job, c.p, job.n_features, left, job.features, 1, c.packed_square, new, True, UPPER_B)
     return 0
 
 

@@ -10,11 +10,13 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 cdef extern from "simd/gd_dispatch.h" nogil:
+    cdef enum:
+        WHOLE, UPPER_B, UPPER_C
     ctypedef struct GdKernels:
         int lanes
         void (*product)(Py_ssize_t rows, Py_ssize_t inner, int n_vectors, const void *a, Py_ssize_t a_row, Py_ssize_t a_inner,
-                        const void *b, Py_ssize_t b_stride, Py_ssize_t b_packed, void *c, Py_ssize_t c_stride,
-                        int accumulate) noexcept nogil
+                        const void *b, Py_ssize_t b_packed, void *c, Py_ssize_t c_stride, int accumulate,
+                        int upper) noexcept nogil
         void (*pack)(Py_ssize_t rows, Py_ssize_t columns, int n_vectors, const void *a, Py_ssize_t a_row, Py_ssize_t a_column,
                      void *packed_matrix, Py_ssize_t packed, Py_ssize_t first_row) noexcept nogil
         void (*affine_maps)(Py_ssize_t k, double step, const double *gram, double *inverse, double *own) noexcept nogil
@@ -54,7 +56,7 @@ cdef enum:
     SMALL_CHUNK = 12       # the same where rows are so long that CHUNK of them would keep a signal waiting
     CELL_CHUNK = 8         # rows of cells, which differ in length
     SLICES = 16            # partial sums of a gram matrix
-    TRANSPOSED_ROWS = 96   # inner block of transposed products: blocks of ratings are multiples of it
+    TRANSPOSED_ROWS = 96   # blocks of ratings are multiples of it, and it is one of the inner block of transposed products
     SLICE_ROWS = 192       # rows added up in the working precision before they join a double-precision sum, a multiple of it
     CELL_COST = 10         # multiply-adds of a product that take as long as one feature of one listed cell
     THREAD_WORK = 10000000   # multiply-adds below which a region runs on one thread (about half a millisecond)
@@ -104,26 +106,34 @@ cdef inline Py_ssize_t rows_between_signals(double work_per_row, Py_ssize_t chun
 
 cdef inline Py_ssize_t chunk_rows(const Job *job) noexcept nogil:
     """Rows a thread takes at a time: more where rows of B are long, for all of B passes through the caches once a chunk."""
-    return 2 * CHUNK if job.features * job.bytes >= 512 else CHUNK
+    return CHUNK * max(1, min(job.features * job.bytes // 256, 4))
+
+
+cdef inline void multiply_rows(const Job *job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t inner, const char *a, Py_ssize_t a_row,
+                               Py_ssize_t a_inner, const char *b, char *c, bint accumulate, int upper) noexcept nogil:
+    job.kernels.product(rows, inner, job.n_vectors, a + first * a_row * job.bytes, a_row, a_inner, b, inner,
+                        c + first * job.features * job.bytes, job.features, accumulate, upper)
 
 
 cdef inline int multiply(Job *job, Py_ssize_t rows, Py_ssize_t inner, const char *a, Py_ssize_t a_row, Py_ssize_t a_inner,
-                         const char *b, char *c, bint accumulate) except -1 nogil:
+                         const char *b, char *c, bint accumulate, int upper=WHOLE) except -1 nogil:
     """C = (C +) A B for `rows` rows of factors C and packed factors B of `inner` rows.
 
     A is read at a[i * a_row + p * a_inner]: a matrix with a_inner = 1, the transpose of one with a_row = 1.
     """
     cdef double work = <double> inner * job.features
-    cdef Py_ssize_t height = chunk_rows(job) if work * 2 * CHUNK < SIGNAL_WORK else SMALL_CHUNK
+    cdef Py_ssize_t height = chunk_rows(job) if work * chunk_rows(job) < SIGNAL_WORK else SMALL_CHUNK
     cdef Py_ssize_t block = rows_between_signals(work, height), first = 0, last, chunk, i
+    cdef int n_threads
     while first < rows:
         last = min(first + block, rows)
-        for chunk in prange((last - first + height - 1) // height, schedule="dynamic",
-                            num_threads=threads_for(job, work * (last - first))):
-            i = first + chunk * height
-            job.kernels.product(min(height, last - i), inner, job.n_vectors, a + i * a_row * job.bytes, a_row, a_inner,
-                                b, 0, inner, c + i * job.features * job.bytes, job.features,
-                                accumulate)
+        n_threads = threads_for(job, work * (last - first))
+        if n_threads == 1:
+            multiply_rows(job, first, last - first, inner, a, a_row, a_inner, b, c, accumulate, upper)
+        else:
+            for chunk in prange((last - first + height - 1) // height, schedule="dynamic", num_threads=n_threads):
+                i = first + chunk * height
+                multiply_rows(job, i, min(height, last - i), inner, a, a_row, a_inner, b, c, accumulate, upper)
         answer_signals(job, work * (last - first))
         first = last
     return 0
@@ -131,11 +141,7 @@ cdef inline int multiply(Job *job, Py_ssize_t rows, Py_ssize_t inner, const char
 
 cdef inline void pack(const Job *job, Py_ssize_t rows, const char *factors, char *packed) noexcept nogil:
     """Copy row-major factors into the panels that `multiply` takes as B."""
-    cdef Py_ssize_t chunk, i
-    for chunk in prange((rows + CHUNK - 1) // CHUNK, num_threads=threads_for(job, <double> rows * job.features)):
-        i = chunk * CHUNK
-        job.kernels.pack(min(CHUNK, rows - i), job.features, job.n_vectors, factors + i * job.features * job.bytes,
-                         job.features, 1, packed, rows, i)
+    job.kernels.pack(rows, job.features, job.n_vectors, factors, job.features, 1, packed, rows, 0)
 
 
 cdef inline Py_ssize_t gram_scratch(const Job *job) noexcept nogil:
@@ -143,16 +149,18 @@ cdef inline Py_ssize_t gram_scratch(const Job *job) noexcept nogil:
     return SLICES * (job.n_features * job.n_features * 8 + (job.n_features + SLICE_ROWS) * job.features * job.bytes)
 
 
-cdef inline void gram_slice(const Job *job, Py_ssize_t first, Py_ssize_t last, const char *left, const char *right,
-                            char *tile, double *total) noexcept nogil:
-    """total += left^T right over the rows first .. last - 1."""
+cdef inline void gram_slice(const Job *job, Py_ssize_t s, Py_ssize_t slices, Py_ssize_t first, Py_ssize_t last, const char *left,
+                            const char *right, char *tile, double *total) noexcept nogil:
+    """total += left^T right over slice number s of the rows first .. last - 1."""
     cdef Py_ssize_t k = job.n_features, row_bytes = job.features * job.bytes, rows
+    cdef Py_ssize_t end = first + (last - first) * (s + 1) // slices
     cdef char *packed = tile + k * row_bytes
-    while first < last:
-        rows = min(SLICE_ROWS, last - first)
+    first += (last - first) * s // slices
+    while first < end:
+        rows = min(SLICE_ROWS, end - first)
         job.kernels.pack(rows, job.features, job.n_vectors, right + first * row_bytes, job.features, 1, packed, rows, 0)
-        job.kernels.product(k, rows, job.n_vectors, left + first * row_bytes, 1, job.features, packed, 0, rows,
-                            tile, job.features, False)
+        job.kernels.product(k, rows, job.n_vectors, left + first * row_bytes, 1, job.features, packed, rows, tile,
+                            job.features, False, UPPER_C if left == right else WHOLE)
         job.kernels.add_to_double(k, k, tile, job.features, total, k)
         first += SLICE_ROWS
 
@@ -160,23 +168,32 @@ cdef inline void gram_slice(const Job *job, Py_ssize_t first, Py_ssize_t last, c
 cdef inline int gram(Job *job, Py_ssize_t rows, const char *left, const char *right, double *total, char *scratch) except -1 nogil:
     """total = left^T right in double precision, for factors left and right; rows are added in slices of fixed bounds."""
     cdef Py_ssize_t k = job.n_features, row_bytes = job.features * job.bytes
-    cdef Py_ssize_t slices = max(1, min(SLICES, rows // SLICE_ROWS)), s, i, first = 0, last, start, end
+    cdef Py_ssize_t slices = max(1, min(SLICES, rows // SLICE_ROWS)), s, i, first = 0, last
+    cdef Py_ssize_t tile_bytes = (k + SLICE_ROWS) * row_bytes
+    cdef int n_threads
     cdef Py_ssize_t span = rows_between_signals(<double> k * k, SLICES * SLICE_ROWS)
     cdef double *partial = <double *> scratch
     cdef char *tiles = scratch + SLICES * k * k * 8
     memset(partial, 0, slices * k * k * 8)
     while first < rows:
         last = min(first + span, rows)
-        for s in prange(slices, schedule="dynamic", num_threads=threads_for(job, <double> k * k * (last - first))):
-            start = first + (last - first) * s // slices
-            end = first + (last - first) * (s + 1) // slices
-            gram_slice(job, start, end, left, right, tiles + s * (k + SLICE_ROWS) * row_bytes, partial + s * k * k)
+        n_threads = threads_for(job, <double> k * k * (last - first))
+        if n_threads == 1:
+            for s in range(slices):
+                gram_slice(job, s, slices, first, last, left, right, tiles, partial + s * k * k)
+        else:
+            for s in prange(slices, schedule="dynamic", num_threads=n_threads):
+                gram_slice(job, s, slices, first, last, left, right, tiles + s * tile_bytes, partial + s * k * k)
         answer_signals(job, <double> k * k * (last - first))
         first = last
     for i in range(k * k):
         total[i] = partial[i]
         for s in range(1, slices):
             total[i] += partial[s * k * k + i]
+    if left == right:
+        for i in range(k):
+            for s in range(i):
+                total[i * k + s] = total[s * k + i]
     return 0
 
 
@@ -201,23 +218,35 @@ cdef inline Py_ssize_t longest_row(const int64_t *indptr, Py_ssize_t rows) noexc
     return longest
 
 
+cdef inline void sweep_rows(const Job *job, Py_ssize_t first, Py_ssize_t last, const Cells *cells, double step, const char *other,
+                            const char *square, const char *old, char *new, char *scratch) noexcept nogil:
+    cdef Py_ssize_t row_bytes = job.features * job.bytes, i, start
+    for i in range(first, last):
+        start = cells.indptr[i]
+        job.kernels.cells(job.n_features, job.features, cells.indptr[i + 1] - start, cells.indices + start,
+                          cells.values + start * job.bytes if cells.values != NULL else NULL, other, step, cells.sign,
+                          new + i * row_bytes if square != NULL else NULL, square, old + i * row_bytes, new + i * row_bytes,
+                          scratch)
+
+
 cdef inline int sweep_cells(Job *job, Py_ssize_t rows, const Cells *cells, double step, const char *other, const char *square,
                             const char *old, char *new, char *scratch, Py_ssize_t scratch_bytes) except -1 nogil:
     """Sweep over the listed cells of every row; with `square` (the other side's gram matrix), `new` holds the linear term."""
-    cdef Py_ssize_t row_bytes = job.features * job.bytes, first = 0, last, chunk, i
+    cdef Py_ssize_t first = 0, last, chunk, i
+    cdef int n_threads
     cdef double work = <double> CELL_COST * job.features, block_work
     cdef Py_ssize_t block = rows_between_signals(work * (<double> (cells.indptr[rows] - cells.indptr[0]) / rows + job.features), CELL_CHUNK)
     while first < rows:
         last = min(first + block, rows)
         block_work = work * (cells.indptr[last] - cells.indptr[first] + job.features * (last - first))
-        for chunk in prange((last - first + CELL_CHUNK - 1) // CELL_CHUNK, schedule="dynamic",
-                            num_threads=threads_for(job, block_work)):
-            for i in range(first + chunk * CELL_CHUNK, min(first + (chunk + 1) * CELL_CHUNK, last)):
-                job.kernels.cells(job.n_features, job.features, cells.indptr[i + 1] - cells.indptr[i],
-                                  cells.indices + cells.indptr[i],
-                                  cells.values + cells.indptr[i] * job.bytes if cells.values != NULL else NULL,
-                                  other, step, cells.sign, new + i * row_bytes if square != NULL else NULL, square,
-                                  old + i * row_bytes, new + i * row_bytes, scratch + threadid() * scratch_bytes)
+        n_threads = threads_for(job, block_work)
+        if n_threads == 1:
+            sweep_rows(job, first, last, cells, step, other, square, old, new, scratch)
+        else:
+            for chunk in prange((last - first + CELL_CHUNK - 1) // CELL_CHUNK, schedule="dynamic", num_threads=n_threads):
+                i = first + chunk * CELL_CHUNK
+                sweep_rows(job, i, min(i + CELL_CHUNK, last), cells, step, other, square, old, new,
+                           scratch + threadid() * scratch_bytes)
         answer_signals(job, block_work)
         first = last
     return 0

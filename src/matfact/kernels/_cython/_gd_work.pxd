@@ -37,8 +37,8 @@ cdef struct Work:
 
 cdef inline Py_ssize_t block_rows(const Job *job, const Work *w) noexcept nogil:
     """Rows of ratings that both half sweeps treat while they are cached; any multiple of TRANSPOSED_ROWS gives the same bits."""
-    cdef double fit = CACHED_BYTES / job.bytes / w.items.rows / TRANSPOSED_ROWS
-    cdef Py_ssize_t least = 2 * chunk_rows(job)
+    cdef double fit = <double> CACHED_BYTES * min(job.n_threads, 4) / job.bytes / w.items.rows / TRANSPOSED_ROWS
+    cdef Py_ssize_t least = 2 * chunk_rows(job) * min(job.n_threads, 4)
     return min(w.users.rows, max(least, TRANSPOSED_ROWS * <Py_ssize_t> fit))
 
 

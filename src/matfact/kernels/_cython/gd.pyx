@@ -33,7 +33,7 @@ from matfact.kernels._cython._gd_compressed import compress, compressed_iteratio
 from matfact.kernels._cython._gd_compressed import set_simd_level as _set_compressed_level
 
 from matfact.kernels._cython._gd_steps cimport (
-    CHUNK, CELL_CHUNK, Cells, Job, answer_signals, gd_set_level, gram, int32_t, int64_t, multiply, new_job,
+    CHUNK, CELL_CHUNK, UPPER_B, Cells, Job, answer_signals, gd_set_level, gram, int32_t, int64_t, multiply, new_job,
     pack, pack_square, rows_between_signals, sweep_cells, threads_for,
 )
 from matfact.kernels._cython._gd_work cimport (
@@ -79,7 +79,7 @@ cdef int dense_iteration(Job *job, Work *w) except -1 nogil:
     cdef Cells cells = users.cells
     if users.step != 0:
         set_maps(job, w, users, items.old, m, w.item_weights)
-        multiply(job, m, job.n_features, items.old, job.features, 1, w.item_weights, w.transposed, False)
+        multiply(job, m, job.n_features, items.old, job.features, 1, w.item_weights, w.transposed, False, UPPER_B)
         pack(job, m, w.transposed, w.weights)
         multiply(job, users.rows, job.n_features, users.old, job.features, 1, w.own_map, users.new, False)
     while first < users.rows:
@@ -97,7 +97,7 @@ cdef int dense_iteration(Job *job, Work *w) except -1 nogil:
     if items.step != 0:
         set_maps(job, w, items, users.new, users.rows, w.item_weights)
         multiply(job, m, job.n_features, items.old, job.features, 1, w.own_map, items.new, False)
-        multiply(job, m, job.n_features, w.transposed, job.features, 1, w.item_weights, items.new, True)
+        multiply(job, m, job.n_features, w.transposed, job.features, 1, w.item_weights, items.new, True, UPPER_B)
         if cells.indptr != NULL:
             sweep_cells(job, m, &items.cells, items.step, users.new, w.square, items.old, items.new, w.cells_scratch, w.cells_scratch_bytes)
     return 0

@@ -116,9 +116,10 @@ def filled_iterations(
 ) -> int:
     """Run iterations over ratings with some missing cells, which are zero there and listed.
 
-    The index arrays list the missing items of each user and the missing users of each item. `user_factors` and `item_factors` are updated in place.
-    The gradient is that of the full matrix without the part of the missing cells, whose error is
-    ``0 - p_ij``. Costs ``2 n m k`` multiply-adds and about ``6 k`` for each missing cell.
+    The index arrays list the missing items of each user and the missing users of each item.
+    `user_factors` and `item_factors` are updated in place. The gradient is that of the full matrix
+    without the part of the missing cells, whose error is ``0 - p_ij``. Costs ``2 n m k``
+    multiply-adds and about ``6 k`` for each missing cell.
 
     Returns
     -------

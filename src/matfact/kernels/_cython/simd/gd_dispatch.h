@@ -15,10 +15,12 @@
 #include "cpu.h"
 #include "portable.h"
 
+enum { WHOLE, UPPER_B, UPPER_C }; /* what `product` may skip */
+
 typedef struct {
     int lanes; /* reals in a vector: factor rows are padded to whole vectors */
     void (*product)(ptrdiff_t rows, ptrdiff_t inner, int n_vectors, const void *a, ptrdiff_t a_row, ptrdiff_t a_inner,
-                    const void *b, ptrdiff_t b_stride, ptrdiff_t b_packed, void *c, ptrdiff_t c_stride, int accumulate);
+                    const void *b, ptrdiff_t b_packed, void *c, ptrdiff_t c_stride, int accumulate, int upper);
     void (*pack)(ptrdiff_t rows, ptrdiff_t columns, int n_vectors, const void *a, ptrdiff_t a_row, ptrdiff_t a_column,
                  void *packed_matrix, ptrdiff_t packed, ptrdiff_t first_row);
     void (*affine_maps)(ptrdiff_t k, double step, const double *gram, double *inverse, double *own);

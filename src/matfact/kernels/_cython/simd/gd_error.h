@@ -17,8 +17,8 @@ static void NAME(dense_error)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t n_fea
         for (ptrdiff_t i = 0; i < some; i++) error[first + i] = 0;
         for (ptrdiff_t c = 0; c < columns; c += WIDTH) {
             const ptrdiff_t width = columns - c < WIDTH ? columns - c : WIDTH;
-            NAME(product)(some, n_features, ERROR_VECTORS, own + first * own_stride, own_stride, 1, panels + c * n_features, WIDTH, 0,
-                          prediction, WIDTH, 0);
+            NAME(product)(some, n_features, ERROR_VECTORS, own + first * own_stride, own_stride, 1, panels + c * n_features, n_features,
+                          prediction, WIDTH, 0, WHOLE);
             for (ptrdiff_t i = 0; i < some; i++) {
                 const REAL *rating = r + (first + i) * stride + c;
                 REAL sum = 0;

@@ -2,6 +2,8 @@
 #ifndef MATFACT_PORTABLE_H
 #define MATFACT_PORTABLE_H
 
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
 #define DO_PRAGMA_(x) _Pragma(#x)
 #define DO_PRAGMA(x) DO_PRAGMA_(x)
 
