@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import mtrand
 
 from matfact._validation import check_integer
 
-__all__ = ["RandomSource", "RandomStateLike", "random_source"]
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
-RandomSource: TypeAlias = np.random.RandomState | np.random.Generator
-RandomStateLike: TypeAlias = int | np.integer | RandomSource | None
+    RandomSource: TypeAlias = np.random.RandomState | np.random.Generator
+    RandomStateLike: TypeAlias = int | np.integer | RandomSource | None
+
+__all__ = ["random_source"]
 
 MAX_SEED = 2**32 - 1
 """The largest seed that ``np.random.seed`` takes."""
@@ -39,6 +41,8 @@ def random_source(random_state: RandomStateLike) -> RandomSource:
         If a seed is out of range.
     """
     if random_state is None:
+        from numpy.random import mtrand  # noqa: PLC0415 (numpy loads it when it is first used)
+
         return mtrand._rand  # noqa: SLF001 (the one name of numpy's global RandomState)
     if isinstance(random_state, np.random.RandomState | np.random.Generator):
         return random_state

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matfact._random import RandomStateLike, random_source
+from matfact._random import random_source
 from matfact._threads import resolve_n_threads
 from matfact._validation import (
     check_finite,
@@ -26,6 +26,7 @@ from matfact.training.history import History
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from matfact._random import RandomStateLike
     from matfact.training.gradient_descent import Run, Sweep
 
     Floats = NDArray[np.float64]
