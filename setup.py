@@ -182,6 +182,7 @@ class BuildKernels(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = [*extension.extra_compile_args, *compile_args]
             extension.extra_link_args = [*extension.extra_link_args, *link_args]
+        self.parallel = self.parallel or os.cpu_count()
         super().build_extensions()
 
     def _check_compiler(self):

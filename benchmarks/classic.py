@@ -31,7 +31,7 @@ from matfact.training.gradient_descent import DenseProblem
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from reference import SeedFactorization  # noqa: E402
+from reference import SeedFactorization
 
 STEP = 1e-7  # small: factors stay where they are, whatever is repeated
 ITERATIONS = 12  # a call, so that its set-up does not count
@@ -151,9 +151,7 @@ def seconds_of_training(n, m, k, iterations, n_threads):
     clock = time.process_time if n_threads == 1 else time.perf_counter
     seconds = []
     for _ in range(5):
-        model = matrix_factorization(
-            ratings, k, random_state=0, n_threads=n_threads, verbose=False
-        )
+        model = matrix_factorization(ratings, k, random_state=0, n_threads=n_threads, verbose=False)
         started = clock()
         model.train_model(learning_rate=0.05, iterations=iterations)
         seconds.append(clock() - started)
@@ -241,7 +239,11 @@ def overheads():
     )
     ratings, users, items = random_problem(10, 8, 2, np.float64)
     call = medians(
-        {"": lambda: [gd.full_iterations(ratings, users, items, STEP, STEP, 1, 0) for _ in range(99)]}
+        {
+            "": lambda: [
+                gd.full_iterations(ratings, users, items, STEP, STEP, 1, 0) for _ in range(99)
+            ]
+        }
     )[""]
     package = Path(matfact.__file__).parent
     size = sum(path.stat().st_size for path in package.rglob("*") if path.suffix != ".pyc")
@@ -249,7 +251,11 @@ def overheads():
         "Overheads",
         ["what", "measured", "target"],
         [
-            ["import matfact after numpy, ms", f"{1e3 * (times['matfact'] - times['numpy']):.1f}", 15],
+            [
+                "import matfact after numpy, ms",
+                f"{1e3 * (times['matfact'] - times['numpy']):.1f}",
+                15,
+            ],
             ["import numpy, ms", f"{1e3 * (times['numpy'] - times['sys']):.1f}", ""],
             ["a kernel call, one iteration of 10 x 8, us", f"{1e6 * call / 99:.1f}", 20],
             ["installed size, MB", f"{size / 1e6:.2f}", 5],

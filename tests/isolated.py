@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,11 @@ needs_compiled = pytest.mark.skipif(
 needs_pure = pytest.mark.skipif(COMPILED, reason="this installation has compiled kernels")
 
 BACKENDS = [pytest.param("cython", marks=needs_compiled), "numpy"]
+
+# What a shell runs in the background ignores SIGINT, and so would the processes that tests start
+# and interrupt. A handler, unlike the wish to ignore, is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Settings of the surrounding job that would change what a test sees.
 _SETTINGS = ("MATFACT_", "OMP_", "GOMP_", "KMP_", "PYTHON")

@@ -61,4 +61,4 @@ def test_ctrl_c_ends_training_with_usable_factors(backend, case):
     print(f"{backend} {case}: KeyboardInterrupt {seconds:.3f} s after the signal")
     assert seconds < LIMIT_SECONDS
     assert finite
-    assert after <= before * (1 + 1e-9)
+    assert after <= before * (1 + 1e-9) + 1e-12  # a tiny matrix is fitted exactly in no time

@@ -1,95 +1,61 @@
-# What a call of iterations works on: its matrices, where they lie in one workspace, and the way in and out of numpy arrays.
-from matfact.kernels._cython._gd_steps cimport (
-    Cells, Job, TRANSPOSED_ROWS, chunk_rows, gd_cells_scratch, gram_scratch, int32_t, int64_t, longest_row,
-)
+# Memory of a call: one workspace cut into matrices, the way in and out of numpy arrays, and the
+# checks of their shapes.
+from libc.stdint cimport int32_t, int64_t
+
+from matfact.kernels._cython._gd_steps cimport Job
 from matfact.kernels._cython._types cimport real
 
-cdef enum:
-    CACHED_BYTES = 3000000  # a block of ratings that the second product finds again in the caches
+
+cdef struct Space:
+    # Memory that matrices are cut from. A first pass with base = NULL finds the size.
+    char *base
+    Py_ssize_t used
 
 
-cdef struct Side:
-    # Users or items while iterations run. `old` is the state of the last finished iteration.
-    Py_ssize_t rows
-    double step
-    char *old
-    char *new
-    Cells cells
+cdef inline char *take(Space *space, Py_ssize_t size) noexcept nogil:
+    """Cut `size` bytes, rounded up to whole cache lines, from the workspace."""
+    cdef Py_ssize_t start = space.used
+    space.used += (size + 63) // 64 * 64
+    return space.base + start if space.base != NULL else NULL
 
 
-cdef struct Work:
-    Side users
-    Side items
-    const char *ratings    # NULL: only the observed cells are visited
-    char *transposed       # U^T R, item after item
-    char *weights          # V M, packed: what ratings are multiplied with
-    char *packed_users     # a block of new users
-    char *item_weights     # M of the items, packed
-    char *own_map          # C, packed
-    char *square           # gram matrix in the working precision, for the cells
-    double *gram
-    double *inverse
-    double *own
-    char *gram_scratch
-    char *cells_scratch
-    Py_ssize_t cells_scratch_bytes
+cdef inline double *take_square(Space *space, const Job *job) noexcept nogil:
+    """Cut a k x k matrix in double precision from the workspace."""
+    return <double *> take(space, job.n_features * job.n_features * sizeof(double))
 
 
-cdef inline Py_ssize_t block_rows(const Job *job, const Work *w) noexcept nogil:
-    """Rows of ratings that both half sweeps treat while they are cached; any multiple of TRANSPOSED_ROWS gives the same bits."""
-    cdef double fit = <double> CACHED_BYTES * min(job.n_threads, 4) / job.bytes / w.items.rows / TRANSPOSED_ROWS
-    cdef Py_ssize_t least = 2 * chunk_rows(job) * min(job.n_threads, 4)
-    return min(w.users.rows, max(least, TRANSPOSED_ROWS * <Py_ssize_t> fit))
+cdef inline Space counting() noexcept nogil:
+    return Space(NULL, 0)
 
 
-cdef inline char *take(char **free, Py_ssize_t size) noexcept nogil:
-    """Cut `size` bytes, rounded up to whole cache lines, from the free part of the workspace."""
-    cdef inline char *taken = free[0]
-    free[0] += (size + 63) // 64 * 64
-    return taken
+cdef inline Py_ssize_t needed(const Space *counted) noexcept nogil:
+    """Length of the array for what a first pass took, with room to start at a cache line."""
+    return counted.used + 63
 
 
-cdef inline char *aligned(unsigned char[::1] workspace) noexcept:
-    return <char *> ((<size_t> &workspace[0] + 63) // 64 * 64)
+cdef inline Space space_of(unsigned char[::1] workspace) noexcept:
+    return Space(<char *> &workspace[0] + (64 - <size_t> &workspace[0] % 64) % 64, 0)
 
 
-cdef inline char *lay_out(const Job *job, Work *w, char *free) noexcept nogil:
-    """Give every matrix of `w` its place from `free` on and return the first byte behind them."""
-    cdef Py_ssize_t row = job.features * job.bytes, square = job.n_features * row
-    cdef Py_ssize_t longest = 0
-    w.users.old = take(&free, w.users.rows * row)
-    w.users.new = take(&free, w.users.rows * row) if w.users.step != 0 else w.users.old
-    w.items.old = take(&free, w.items.rows * row)
-    w.items.new = take(&free, w.items.rows * row) if w.items.step != 0 else w.items.old
-    if w.ratings != NULL:
-        w.transposed = take(&free, w.items.rows * row)
-        w.weights = take(&free, w.items.rows * row)
-        w.packed_users = take(&free, block_rows(job, w) * row)
-        w.item_weights = take(&free, square)
-        w.own_map = take(&free, square)
-        w.square = take(&free, square)
-        w.gram = <double *> take(&free, job.n_features * job.n_features * 8)
-        w.inverse = <double *> take(&free, job.n_features * job.n_features * 8)
-        w.own = <double *> take(&free, job.n_features * job.n_features * 8)
-        w.gram_scratch = take(&free, gram_scratch(job))
-    if w.users.cells.indptr != NULL:
-        longest = max(longest_row(w.users.cells.indptr, w.users.rows), longest_row(w.items.cells.indptr, w.items.rows))
-        w.cells_scratch_bytes = (gd_cells_scratch(job.features, longest) * job.bytes + 63) // 64 * 64
-        w.cells_scratch = take(&free, w.cells_scratch_bytes * job.n_threads)
-    return free
-
-
-cdef inline void load(const Job *job, const real[:, ::1] factors, bint transposed, char *rows) noexcept nogil:
-    """Copy factors into padded rows; `transposed` factors have a column a row."""
+cdef inline void load(
+    const Job *job, const real[:, ::1] factors, bint transposed, char *rows
+) noexcept nogil:
+    """Copy factors into padded rows; `transposed` factors (k, rows) have a column for a row."""
     cdef Py_ssize_t count = factors.shape[1] if transposed else factors.shape[0], i, f
     cdef real *row = <real *> rows
     for i in range(count):
-        for f in range(job.features):
-            row[f] = 0 if f >= job.n_features else factors[f, i] if transposed else factors[i, f]
-        row += job.features
+        for f in range(job.padded):
+            if f >= job.n_features:
+                row[f] = 0
+            else:
+                row[f] = factors[f, i] if transposed else factors[i, f]
+        row += job.padded
 
 
-cdef inline void store(const Job *job, const char *rows, bint transposed, real[:, ::1] factors) noexcept nogil:
+cdef inline void store(
+    const Job *job, const char *rows, bint transposed, real[:, ::1] factors
+) noexcept nogil:
+    """Copy padded rows back into factors."""
     cdef Py_ssize_t count = factors.shape[1] if transposed else factors.shape[0], i, f
     cdef const real *row = <const real *> rows
     for i in range(count):
@@ -98,34 +64,46 @@ cdef inline void store(const Job *job, const char *rows, bint transposed, real[:
                 factors[f, i] = row[f]
             else:
                 factors[i, f] = row[f]
-        row += job.features
+        row += job.padded
 
 
-cdef inline Cells no_cells() noexcept nogil:
-    cdef Cells cells
-    cells.indptr = NULL
-    cells.indices = NULL
-    cells.values = NULL
-    cells.sign = 1
-    return cells
-
-
-cdef inline Cells missing_cells(const int64_t[::1] indptr, const int32_t[::1] indices) noexcept nogil:
-    cdef Cells cells = no_cells()
-    cells.indptr = &indptr[0]
-    cells.indices = &indices[0] if indices.shape[0] else NULL
-    cells.sign = -1
-    return cells
-
-
-cdef inline Cells observed_cells(const int64_t[::1] indptr, const int32_t[::1] indices, const real[::1] values) noexcept nogil:
-    cdef Cells cells = missing_cells(indptr, indices)
-    cells.values = <const char *> &values[0] if values.shape[0] else NULL
-    cells.sign = 1
-    return cells
-
-
-cdef inline int same(str what, Py_ssize_t found, Py_ssize_t expected) except -1:
+cdef inline int check(str array, str what, Py_ssize_t found, Py_ssize_t expected) except -1:
     if found != expected:
-        raise ValueError(f"{what} is {found}, must be {expected}")
+        raise ValueError(f"{array} must have {expected} {what}, not {found}")
+    return 0
+
+
+cdef inline int check_matrix(
+    str array, const real[:, ::1] matrix, Py_ssize_t rows, Py_ssize_t columns
+) except -1:
+    check(array, "rows", matrix.shape[0], rows)
+    check(array, "columns", matrix.shape[1], columns)
+    return 0
+
+
+cdef inline int check_factors(
+    const real[:, ::1] user_factors, const real[:, ::1] item_factors,
+    Py_ssize_t n_users, Py_ssize_t n_items,
+) except -1:
+    check_not_empty(n_users, n_items, user_factors.shape[1])
+    check("user_factors", "rows", user_factors.shape[0], n_users)
+    check_matrix("item_factors", item_factors, user_factors.shape[1], n_items)
+    return 0
+
+
+cdef inline int check_not_empty(
+    Py_ssize_t n_users, Py_ssize_t n_items, Py_ssize_t n_features
+) except -1:
+    if min(n_users, n_items, n_features) < 1:
+        raise ValueError(
+            "there must be at least one user, one item and one feature, "
+            f"not {n_users}, {n_items} and {n_features}")
+    return 0
+
+
+cdef inline int check_cells(
+    str side, const int64_t[::1] indptr, const int32_t[::1] indices, Py_ssize_t rows
+) except -1:
+    check(f"{side}_indptr", "entries", indptr.shape[0], rows + 1)
+    check(f"{side}_indices", f"entries as {side}_indptr ends", indices.shape[0], indptr[rows])
     return 0

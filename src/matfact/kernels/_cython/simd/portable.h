@@ -1,35 +1,43 @@
-/* What differs between compilers: gcc and clang as they are, others (MSVC) get the same loops without the hints. */
+/* What differs between compilers. gcc and clang get hints and several targets in one file; others
+ * (MSVC) compile the same loops without them. */
 #ifndef MATFACT_PORTABLE_H
 #define MATFACT_PORTABLE_H
+#include <stddef.h>
+#include <stdint.h>
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-
-#define DO_PRAGMA_(x) _Pragma(#x)
-#define DO_PRAGMA(x) DO_PRAGMA_(x)
+#define DO_PRAGMA_(text) _Pragma(#text)
+#define DO_PRAGMA(text) DO_PRAGMA_(text)
 
 #if defined(__GNUC__)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define RESTRICT restrict
-#define PREFETCH(p) __builtin_prefetch(p)
 #define OMP_SIMD _Pragma("omp simd")
 #define OMP_SIMD_SUM(sum) DO_PRAGMA(omp simd reduction(+ : sum))
+/* base[offset], which may lie outside the array: hence no pointer arithmetic. */
+#define PREFETCH(base, offset) \
+    __builtin_prefetch((const void *)((uintptr_t)(base) + (size_t)(offset) * sizeof *(base)))
 #else
 #define ALWAYS_INLINE __forceinline
 #define RESTRICT __restrict
-#define PREFETCH(p) ((void)0)
 #define OMP_SIMD
 #define OMP_SIMD_SUM(sum)
+#define PREFETCH(base, offset) ((void)0)
 #endif
+
+/* UNROLL_ALL stands before loops whose bounds are constants once functions are inlined; 24 is the
+ * tallest tile of gd_product.h. What stands between BEGIN_TARGET_* and END_TARGET is compiled for
+ * that SIMD level. */
+#define V3_FEATURES "avx2,fma,bmi,bmi2"
+#define V4_FEATURES "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,bmi,bmi2"
 
 #if defined(__clang__)
 #define UNROLL_ALL _Pragma("clang loop unroll(full)")
-#define BEGIN_TARGET_V3 _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,bmi,bmi2\"))), apply_to=function)")
-#define BEGIN_TARGET_V4 _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,bmi,bmi2\"))), apply_to=function)")
+#define BEGIN_TARGET(features) \
+    DO_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define END_TARGET _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
 #define UNROLL_ALL _Pragma("GCC unroll 24")
-#define BEGIN_TARGET_V3 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma,bmi,bmi2\")")
-#define BEGIN_TARGET_V4 _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,bmi,bmi2\")")
+#define BEGIN_TARGET(features) _Pragma("GCC push_options") DO_PRAGMA(GCC target(features))
 #define END_TARGET _Pragma("GCC pop_options")
 #else
 #define UNROLL_ALL
@@ -40,4 +48,10 @@
 #define HAVE_SHUFFLE_VECTOR
 #endif
 #endif
+
+static inline ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif
