@@ -206,6 +206,8 @@ def seconds_to_interrupt():
     model = matrix_factorization(
         random_problem(6040, 3706, 64, np.float64)[0], 64, random_state=0, verbose=False
     )
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sent = []
 
     def interrupt():

