@@ -13,12 +13,12 @@ import multiprocessing, os, sys, threading
 import numpy as np
 import matfact
 
-data = np.random.default_rng(0).random((700, 600))
+data = np.random.default_rng(0).random((1500, 1400))  # enough work for threads
 data[0, 0] = np.nan
 
 def train(_=None):
-    model = matfact.matrix_factorization(data, 8, random_state=0, n_threads=2, verbose=False)
-    model.train_model(0.1, 20)
+    model = matfact.matrix_factorization(data, 40, random_state=0, n_threads=2, verbose=False)
+    model.train_model(0.1, 4)
     return float(model.MSE())
 """
 

@@ -120,9 +120,9 @@ def test_backend_info_shows_the_context():
 TRAIN_AND_COUNT = """
 import os, sys
 import numpy as np, matfact
-data = np.random.default_rng(0).random((1200, 900))
+data = np.random.default_rng(0).random((1500, 1400))  # enough work for threads
 n_threads = eval(sys.argv[1])
-model = matfact.matrix_factorization(data, 16, random_state=0, n_threads=n_threads, verbose=False)
+model = matfact.matrix_factorization(data, 40, random_state=0, n_threads=n_threads, verbose=False)
 before = len(os.listdir("/proc/self/task"))
 if sys.argv[2] == "context":
     with matfact.threads(3):

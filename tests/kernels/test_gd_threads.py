@@ -6,13 +6,13 @@ import pytest
 from kernels.gd_paths import MISSING, compressed_inputs, observed_arrays, run_path
 from reference import problem
 
-# Large enough that products, sweeps and sums have many chunks and start threads (about 1e7
-# multiply-adds), with odd sizes.
+# Large enough that products, sweeps and sums have many chunks and start threads (4e7
+# multiply-adds, THREAD_WORK of _gd_steps.pxd), with odd sizes.
 SHAPES = {
-    "full": [(1203, 517, 33), (311, 2049, 20)],
-    "compressed": [(1511, 703, 33), (601, 1300, 37)],
-    "filled": [(1203, 517, 33), (311, 2049, 20)],
-    "observed": [(1203, 517, 33), (311, 2049, 20)],
+    "full": [(2203, 817, 33), (611, 4049, 20)],
+    "compressed": [(700, 563, 130), (571, 900, 131)],
+    "filled": [(2203, 817, 33), (611, 4049, 20)],
+    "observed": [(2203, 817, 33), (611, 4049, 20)],
 }
 CASES = [(path, shape) for path, shapes in SHAPES.items() for shape in shapes]
 N_THREADS = (2, 3, 0)
@@ -31,7 +31,7 @@ def test_same_bits_for_any_number_of_threads(compiled_gd, path, shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("shape", [(1511, 703, 33), (601, 1300, 37), (40000, 23, 9)])
+@pytest.mark.parametrize("shape", [(1103, 1003, 33), (1005, 1100, 37), (40000, 23, 9)])
 def test_same_bits_of_the_compression(compiled_gd, shape, dtype):
     arrays = problem(*shape, dtype=dtype)
     alone = compressed_inputs(compiled_gd, *arrays, n_threads=1)
@@ -43,7 +43,7 @@ def test_same_bits_of_the_compression(compiled_gd, shape, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
 def test_same_bits_of_the_squared_errors(compiled_gd, dtype):
-    ratings, users, items = problem(1203, 1017, 33, 0.3, dtype=dtype)
+    ratings, users, items = problem(1503, 1017, 33, 0.3, dtype=dtype)
     by_user = observed_arrays(ratings)[:3]
     alone = compiled_gd.squared_error(ratings, users, items, 1)
     observed = compiled_gd.observed_squared_error(*by_user, users, items, 1)

@@ -4,7 +4,8 @@ from libc.string cimport memset
 
 from matfact.kernels._cython._gd_cells cimport Cells, longest_row, sweep_cells
 from matfact.kernels._cython._gd_steps cimport (
-    INNER_UNIT, Job, apply_square, chunk_rows, gram, gram_scratch, multiply, pack, pack_square,
+    INNER_UNIT, Job, THREAD_WORK, apply_square, chunk_rows, gram, gram_scratch, multiply, pack,
+    pack_square,
 )
 from matfact.kernels._cython._gd_table cimport UPPER_B, gd_cells_scratch
 from matfact.kernels._cython._gd_work cimport Space, take, take_square
@@ -53,6 +54,9 @@ cdef inline Py_ssize_t block_rows(const Job *job, const Work *w) noexcept nogil:
     cdef double unit_bytes = <double> INNER_UNIT * w.items.rows * job.real_bytes
     cdef Py_ssize_t fit = <Py_ssize_t> (<double> CACHED_BYTES * n_threads / unit_bytes)
     cdef Py_ssize_t least = 2 * chunk_rows(job, False) * n_threads  # work for every thread
+    cdef double unit_work = <double> INNER_UNIT * w.items.rows * job.padded
+    if n_threads > 1:  # and enough of it to be worth a thread
+        least = max(least, INNER_UNIT * (1 + <Py_ssize_t> (THREAD_WORK / unit_work)))
     return min(w.users.rows, max(least, INNER_UNIT * fit))
 
 

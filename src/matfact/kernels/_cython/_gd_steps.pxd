@@ -6,9 +6,7 @@
 #
 # Every step cuts its rows into chunks whose size does not depend on the number of threads, and no
 # sum crosses a chunk except in a fixed order: results are the same bits for any number of threads.
-# Regions too short to pay for threads run on one.
-#
-# Work is counted in multiply-adds of a product throughout.
+# Regions too short to pay for threads run on one. Work is counted in multiply-adds of a product.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
@@ -41,7 +39,9 @@ cdef enum:
     SLICES = 16
     SLICE_ROWS = 192
 
-    THREAD_WORK = 10000000   # below it a region runs on one thread: about half a millisecond
+    # Below it a region runs on one thread. It is about a millisecond in float32 at the widest
+    # level: where cores are busy, threads that wait for one another cost many times a shorter one.
+    THREAD_WORK = 40000000
     SIGNAL_WORK = 200000000  # between two looks for signals: 5 to 50 ms on one thread
 
 
