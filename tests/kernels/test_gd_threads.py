@@ -7,7 +7,7 @@ from kernels.gd_paths import MISSING, compressed_inputs, observed_arrays, run_pa
 from reference import problem
 
 # Large enough that products, sweeps and sums have many chunks and start threads (4e7
-# multiply-adds, THREAD_WORK of _gd_steps.pxd), with odd sizes.
+# multiply-adds, THREAD_WORK of _parallel.pxd), with odd sizes.
 SHAPES = {
     "full": [(2203, 817, 33), (611, 4049, 20)],
     "compressed": [(700, 563, 130), (571, 900, 131)],

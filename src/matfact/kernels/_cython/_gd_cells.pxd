@@ -2,9 +2,8 @@
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t, int64_t
 
-from matfact.kernels._cython._gd_steps cimport (
-    Job, answer_signals, rows_between_signals, threads_for,
-)
+from matfact.kernels._cython._gd_steps cimport Job
+from matfact.kernels._cython._parallel cimport answer_signals, rows_between_signals, threads_for
 from matfact.kernels._cython._types cimport real
 
 cdef enum:
@@ -95,7 +94,7 @@ cdef inline int sweep_cells(
         last = min(first + block, rows)
         block_work = work * (
             cells.indptr[last] - cells.indptr[first] + job.padded * (last - first))
-        n_threads = threads_for(job, block_work)
+        n_threads = threads_for(&job.threads, block_work)
         if n_threads == 1:
             sweep_rows(job, first, last, cells, step, other, square, old, new, scratch)
         else:
@@ -107,6 +106,6 @@ cdef inline int sweep_cells(
                 sweep_rows(
                     job, i, min(i + CELL_CHUNK, last), cells, step, other, square, old, new,
                     scratch + threadid() * scratch_bytes)
-        answer_signals(job, block_work)
+        answer_signals(&job.threads, block_work)
         first = last
     return 0

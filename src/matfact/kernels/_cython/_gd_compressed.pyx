@@ -24,6 +24,7 @@ import numpy as np
 
 from libc.string cimport memcpy
 
+from matfact.kernels._cython._checks cimport check_matrix, check_not_empty
 from matfact.kernels._cython._gd_compressed_iteration cimport Problem, iterate, lay_out
 from matfact.kernels._cython._gd_compression cimport (
     Compression, Expansion, Ratings, add_gram, block_rows, lay_out_compression, lay_out_expansion,
@@ -32,16 +33,15 @@ from matfact.kernels._cython._gd_compression cimport (
 from matfact.kernels._cython._gd_steps cimport (
     Job, apply_square, gram as gram_of, multiply, new_job, pack, pack_square,
 )
-from matfact.kernels._cython._gd_table cimport gd_set_level
-from matfact.kernels._cython._gd_work cimport (
-    Space, check_matrix, check_not_empty, counting, load, needed, space_of, store,
-)
+from matfact.kernels._cython._gd_table cimport use_level
+from matfact.kernels._cython._gd_work cimport load, store
 from matfact.kernels._cython._types cimport real
+from matfact.kernels._cython._workspace cimport Space, counting, needed, space_of
 
 
 def set_level(int level):
     """Use the code of one SIMD level; gd.set_simd_level has checked it."""
-    gd_set_level(level)
+    use_level(level)
 
 
 def compress(

@@ -5,7 +5,8 @@ from matfact.kernels._cython._gd_steps cimport (
     Job, apply_square, gram as gram_of, gram_scratch, multiply, pack, pack_square,
 )
 from matfact.kernels._cython._gd_table cimport UPPER_B
-from matfact.kernels._cython._gd_work cimport Space, take, take_square
+from matfact.kernels._cython._gd_work cimport take_square
+from matfact.kernels._cython._workspace cimport Space, take
 
 
 cdef struct State:

@@ -2,12 +2,11 @@
 # the matrices of one call.
 from cython.parallel cimport prange, threadid
 
-from matfact.kernels._cython._gd_steps cimport (
-    CHUNK, INNER_UNIT, Job, answer_signals, gram_scratch, rows_between_signals, threads_for,
-)
+from matfact.kernels._cython._gd_steps cimport CHUNK, INNER_UNIT, Job, gram_scratch
 from matfact.kernels._cython._gd_table cimport WHOLE
-from matfact.kernels._cython._gd_work cimport Space, take
+from matfact.kernels._cython._parallel cimport answer_signals, rows_between_signals, threads_for
 from matfact.kernels._cython._types cimport real
+from matfact.kernels._cython._workspace cimport Space, take
 
 cdef enum:
     # Long rows that are packed at a time: up to LARGEST_BLOCK, a multiple of INNER_UNIT, and no
@@ -59,7 +58,7 @@ cdef inline void lay_out_compression(
     c.product = take(space, ratings.n_short * job.row_bytes)
     c.gram_scratch = take(space, gram_scratch(job))
     c.panels = take(space, block_rows(ratings) * short_bytes)
-    c.tiles = take(space, job.n_threads * CHUNK * width_bytes)
+    c.tiles = take(space, job.threads.n_threads * CHUNK * width_bytes)
 
 
 cdef inline int add_gram(
@@ -80,7 +79,7 @@ cdef inline int add_gram(
         last = min(first + block, p)
         for chunk in prange(
             (last - first + CHUNK - 1) // CHUNK,
-            schedule="dynamic", num_threads=threads_for(job, work * (last - first)),
+            schedule="dynamic", num_threads=threads_for(&job.threads, work * (last - first)),
         ):
             i = first + chunk * CHUNK
             rows = min(CHUNK, last - i)
@@ -95,7 +94,7 @@ cdef inline int add_gram(
                     False, WHOLE)
                 job.kernels.add_to_double(
                     rows, min(width, p - j * width), tile, width, total + i * p + j * width, p)
-        answer_signals(job, work * (last - first))
+        answer_signals(&job.threads, work * (last - first))
         first = last
     return 0
 

@@ -4,11 +4,12 @@ from libc.string cimport memset
 
 from matfact.kernels._cython._gd_cells cimport Cells, longest_row, sweep_cells
 from matfact.kernels._cython._gd_steps cimport (
-    INNER_UNIT, Job, THREAD_WORK, apply_square, chunk_rows, gram, gram_scratch, multiply, pack,
-    pack_square,
+    INNER_UNIT, Job, apply_square, chunk_rows, gram, gram_scratch, multiply, pack, pack_square,
 )
 from matfact.kernels._cython._gd_table cimport UPPER_B, gd_cells_scratch
-from matfact.kernels._cython._gd_work cimport Space, take, take_square
+from matfact.kernels._cython._gd_work cimport take_square
+from matfact.kernels._cython._parallel cimport THREAD_WORK
+from matfact.kernels._cython._workspace cimport Space, take
 
 cdef enum:
     # A block of ratings is found in the caches again by the second product: the share of a thread
@@ -50,7 +51,7 @@ cdef inline Py_ssize_t block_rows(const Job *job, const Work *w) noexcept nogil:
 
     Any multiple of INNER_UNIT gives the same bits, so this may depend on the number of threads.
     """
-    cdef int n_threads = min(job.n_threads, CACHING_THREADS)
+    cdef int n_threads = min(job.threads.n_threads, CACHING_THREADS)
     cdef double unit_bytes = <double> INNER_UNIT * w.items.rows * job.real_bytes
     cdef Py_ssize_t fit = <Py_ssize_t> (<double> CACHED_BYTES * n_threads / unit_bytes)
     cdef Py_ssize_t least = 2 * chunk_rows(job, False) * n_threads  # work for every thread
@@ -86,7 +87,7 @@ cdef inline void lay_out(const Job *job, Work *w, Space *space) noexcept nogil:
             longest_row(w.items.cells.indptr, w.items.rows))
         w.cells_scratch_bytes = gd_cells_scratch(job.padded, longest) * job.real_bytes
         w.cells_scratch_bytes = (w.cells_scratch_bytes + 63) // 64 * 64
-        w.cells_scratch = take(space, w.cells_scratch_bytes * job.n_threads)
+        w.cells_scratch = take(space, w.cells_scratch_bytes * job.threads.n_threads)
 
 
 cdef inline int set_maps(

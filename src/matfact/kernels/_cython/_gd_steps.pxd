@@ -4,45 +4,27 @@
 # vectors. They are untyped here: the table of kernels belongs to one real type, and
 # `Job.real_bytes` is the size of its numbers.
 #
-# Every step cuts its rows into chunks whose size does not depend on the number of threads, and no
-# sum crosses a chunk except in a fixed order: results are the same bits for any number of threads.
-# Regions too short to pay for threads run on one. Work is counted in multiply-adds of a product.
+# Every step cuts its rows into chunks as _parallel.pxd asks.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from matfact.kernels._cython._gd_table cimport GdKernels, UPPER_C, WHOLE, gd_kernels
-
-cdef extern from *:
-    """
-    #ifdef _OPENMP
-    #include <omp.h>
-    #define gd_max_threads() omp_get_max_threads()
-    #else
-    #define gd_max_threads() 1
-    #endif
-    """
-    int gd_max_threads() nogil
-
-cdef extern from "Python.h":
-    int PyErr_CheckSignals() except -1
+from matfact.kernels._cython._gd_table cimport GdKernels, UPPER_C, WHOLE, kernels_for
+from matfact.kernels._cython._parallel cimport (
+    SIGNAL_WORK, Threads, answer_signals, new_threads, rows_between_signals, threads_for,
+)
 
 cdef enum:
     CHUNK = 48               # rows of a product at a time, a multiple of the height of every tile
     SMALL_CHUNK = 12         # if rows are so long that CHUNK of them would keep a signal waiting
 
     # Whoever cuts the inner dimension of a transposed product cuts it at multiples of this, which
-    # is one of TRANSPOSED_BLOCK of gd_product.h: then sums are made of the same parts.
+    # is one of TRANSPOSED_BLOCK of product.h: then sums are made of the same parts.
     INNER_UNIT = 96
 
     # A gram matrix is summed in up to SLICES partial sums, one a thread. Of SLICE_ROWS rows sums
     # are made in the working precision before they join one in double precision.
     SLICES = 16
     SLICE_ROWS = 192
-
-    # Below it a region runs on one thread. It is about a millisecond in float32 at the widest
-    # level: where cores are busy, threads that wait for one another cost many times a shorter one.
-    THREAD_WORK = 40000000
-    SIGNAL_WORK = 200000000  # between two looks for signals: 5 to 50 ms on one thread
 
 
 cdef struct Job:
@@ -53,45 +35,19 @@ cdef struct Job:
     Py_ssize_t row_bytes    # bytes of such a row
     int n_vectors           # vectors of such a row
     int real_bytes          # 4 or 8
-    int n_threads
-    double unanswered       # work since the last look for signals
+    Threads threads
 
 
 cdef inline Job new_job(int real_bytes, Py_ssize_t n_features, int n_threads) noexcept nogil:
     cdef Job job
-    job.kernels = gd_kernels(real_bytes, n_features)
+    job.kernels = kernels_for(real_bytes, n_features)
     job.n_features = n_features
     job.n_vectors = <int> ((n_features + job.kernels.lanes - 1) // job.kernels.lanes)
     job.padded = <Py_ssize_t> job.n_vectors * job.kernels.lanes
     job.row_bytes = job.padded * real_bytes
     job.real_bytes = real_bytes
-    job.n_threads = n_threads if n_threads > 0 else gd_max_threads()
-    job.unanswered = 0
+    job.threads = new_threads(n_threads)
     return job
-
-
-cdef inline int threads_for(const Job *job, double work) noexcept nogil:
-    return job.n_threads if work > THREAD_WORK else 1
-
-
-cdef inline int answer_signals(Job *job, double work) except -1 nogil:
-    """Add `work` to the account; when SIGNAL_WORK is full, run Python's signal handlers.
-
-    Every step calls it between blocks of rows with what it has just done. A handler may raise, as
-    that of Ctrl-C does: then this returns -1 and the exception leaves all steps.
-    """
-    job.unanswered += work
-    if job.unanswered > SIGNAL_WORK:
-        job.unanswered = 0
-        with gil:
-            PyErr_CheckSignals()
-    return 0
-
-
-cdef inline Py_ssize_t rows_between_signals(double work_per_row, Py_ssize_t chunk) noexcept nogil:
-    """Rows that make SIGNAL_WORK, as whole chunks."""
-    cdef double chunks = SIGNAL_WORK / (work_per_row + 1) / chunk
-    return chunk * <Py_ssize_t> (chunks if chunks > 1 else 1)
 
 
 cdef inline Py_ssize_t chunk_rows(const Job *job, bint transposed) noexcept nogil:
@@ -136,7 +92,7 @@ cdef inline int multiply(
     cdef int n_threads
     while first < rows:
         last = min(first + block, rows)
-        n_threads = threads_for(job, work * (last - first))
+        n_threads = threads_for(&job.threads, work * (last - first))
         if n_threads == 1:
             i = first
             while i < last:  # in chunks too, for the caches
@@ -152,7 +108,7 @@ cdef inline int multiply(
                 multiply_chunk(
                     job, i, min(i + height, last), inner,
                     a, a_row, a_inner, b, c, accumulate, upper)
-        answer_signals(job, work * (last - first))
+        answer_signals(&job.threads, work * (last - first))
         first = last
     return 0
 
@@ -226,7 +182,7 @@ cdef inline int gram(
     memset(partial, 0, slices * squares * sizeof(double))
     while first < rows:
         last = min(first + block, rows)
-        n_threads = threads_for(job, <double> squares * (last - first))
+        n_threads = threads_for(&job.threads, <double> squares * (last - first))
         if n_threads == 1:
             for slice in range(slices):
                 gram_slice(
@@ -237,7 +193,7 @@ cdef inline int gram(
                 gram_slice(
                     job, slice, slices, first, last,
                     left, right, tiles + slice * tile_bytes, partial + slice * squares)
-        answer_signals(job, <double> squares * (last - first))
+        answer_signals(&job.threads, <double> squares * (last - first))
         first = last
     for i in range(squares):
         total[i] = partial[i]

@@ -57,6 +57,6 @@ cdef extern from "simd/gd_dispatch.h" nogil:
             Py_ssize_t k, int transposed, const double *a, const double *b,
             double *c, int accumulate) noexcept nogil
 
-    const GdKernels *gd_kernels(int real_bytes, Py_ssize_t n_features)
-    int gd_set_level(int level)
+    const GdKernels *kernels_for(int real_bytes, Py_ssize_t n_reals)
+    int use_level(int level)
     Py_ssize_t gd_cells_scratch(Py_ssize_t padded, Py_ssize_t count)

@@ -1,40 +1,13 @@
-# Memory of a call: one workspace cut into matrices, the way in and out of numpy arrays, and the
-# checks of their shapes.
-from libc.stdint cimport int32_t, int64_t
-
+# Matrices of gradient descent in a workspace: the way in and out of numpy arrays, their shapes.
+from matfact.kernels._cython._checks cimport check, check_matrix, check_not_empty
 from matfact.kernels._cython._gd_steps cimport Job
 from matfact.kernels._cython._types cimport real
-
-
-cdef struct Space:
-    # Memory that matrices are cut from. A first pass with base = NULL finds the size.
-    char *base
-    Py_ssize_t used
-
-
-cdef inline char *take(Space *space, Py_ssize_t size) noexcept nogil:
-    """Cut `size` bytes, rounded up to whole cache lines, from the workspace."""
-    cdef Py_ssize_t start = space.used
-    space.used += (size + 63) // 64 * 64
-    return space.base + start if space.base != NULL else NULL
+from matfact.kernels._cython._workspace cimport Space, take
 
 
 cdef inline double *take_square(Space *space, const Job *job) noexcept nogil:
     """Cut a k x k matrix in double precision from the workspace."""
     return <double *> take(space, job.n_features * job.n_features * sizeof(double))
-
-
-cdef inline Space counting() noexcept nogil:
-    return Space(NULL, 0)
-
-
-cdef inline Py_ssize_t needed(const Space *counted) noexcept nogil:
-    """Length of the array for what a first pass took, with room to start at a cache line."""
-    return counted.used + 63
-
-
-cdef inline Space space_of(unsigned char[::1] workspace) noexcept:
-    return Space(<char *> &workspace[0] + (64 - <size_t> &workspace[0] % 64) % 64, 0)
 
 
 cdef inline void load(
@@ -67,20 +40,6 @@ cdef inline void store(
         row += job.padded
 
 
-cdef inline int check(str array, str what, Py_ssize_t found, Py_ssize_t expected) except -1:
-    if found != expected:
-        raise ValueError(f"{array} must have {expected} {what}, not {found}")
-    return 0
-
-
-cdef inline int check_matrix(
-    str array, const real[:, ::1] matrix, Py_ssize_t rows, Py_ssize_t columns
-) except -1:
-    check(array, "rows", matrix.shape[0], rows)
-    check(array, "columns", matrix.shape[1], columns)
-    return 0
-
-
 cdef inline int check_factors(
     const real[:, ::1] user_factors, const real[:, ::1] item_factors,
     Py_ssize_t n_users, Py_ssize_t n_items,
@@ -88,22 +47,4 @@ cdef inline int check_factors(
     check_not_empty(n_users, n_items, user_factors.shape[1])
     check("user_factors", "rows", user_factors.shape[0], n_users)
     check_matrix("item_factors", item_factors, user_factors.shape[1], n_items)
-    return 0
-
-
-cdef inline int check_not_empty(
-    Py_ssize_t n_users, Py_ssize_t n_items, Py_ssize_t n_features
-) except -1:
-    if min(n_users, n_items, n_features) < 1:
-        raise ValueError(
-            "there must be at least one user, one item and one feature, "
-            f"not {n_users}, {n_items} and {n_features}")
-    return 0
-
-
-cdef inline int check_cells(
-    str side, const int64_t[::1] indptr, const int32_t[::1] indices, Py_ssize_t rows
-) except -1:
-    check(f"{side}_indptr", "entries", indptr.shape[0], rows + 1)
-    check(f"{side}_indices", f"entries as {side}_indptr ends", indices.shape[0], indptr[rows])
     return 0

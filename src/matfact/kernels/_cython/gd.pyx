@@ -36,18 +36,17 @@ from libc.string cimport memset
 from matfact.kernels._cython._gd_compressed import compress, compressed_iterations, expand
 from matfact.kernels._cython._gd_compressed import set_level as _set_compressed_level
 
+from matfact.kernels._cython._checks cimport check, check_cells
 from matfact.kernels._cython._gd_cells cimport (
     CELL_CHUNK, Cells, missing_cells, no_cells, observed_cells,
 )
 from matfact.kernels._cython._gd_iteration cimport Side, Work, iterate, lay_out
-from matfact.kernels._cython._gd_steps cimport (
-    CHUNK, Job, answer_signals, new_job, rows_between_signals, threads_for,
-)
-from matfact.kernels._cython._gd_table cimport gd_set_level
-from matfact.kernels._cython._gd_work cimport (
-    Space, check, check_cells, check_factors, counting, load, needed, space_of, store,
-)
+from matfact.kernels._cython._gd_steps cimport CHUNK, Job, new_job
+from matfact.kernels._cython._gd_table cimport use_level
+from matfact.kernels._cython._gd_work cimport check_factors, load, store
+from matfact.kernels._cython._parallel cimport answer_signals, rows_between_signals, threads_for
 from matfact.kernels._cython._types cimport real
+from matfact.kernels._cython._workspace cimport Space, counting, needed, space_of
 
 __all__ = [
     "compress",
@@ -65,7 +64,7 @@ __all__ = [
 def set_simd_level(str name):
     """Use the code of one SIMD level: "base", "v3" or "v4"."""
     levels = {"base": 0, "v3": 3, "v4": 4}
-    if name not in levels or not gd_set_level(levels[name]):
+    if name not in levels or not use_level(levels[name]):
         raise ValueError(f"SIMD level {name!r} is not available on this machine")
     _set_compressed_level(levels[name])
 
@@ -171,13 +170,13 @@ def squared_error(
             last = min(first + block, n_users)
             for chunk in prange(
                 (last - first + CHUNK - 1) // CHUNK,
-                schedule="dynamic", num_threads=threads_for(&job, work * (last - first)),
+                schedule="dynamic", num_threads=threads_for(&job.threads, work * (last - first)),
             ):
                 i = first + chunk * CHUNK
                 job.kernels.dense_error(
                     min(CHUNK, last - i), n_items, k,
                     &ratings[i, 0], n_items, &user_factors[i, 0], k, &panels[0], &errors[i])
-            answer_signals(&job, work * (last - first))
+            answer_signals(&job.threads, work * (last - first))
             first = last
     return total(errors)
 
@@ -208,7 +207,7 @@ def observed_squared_error(
             last = min(first + block, n_users)
             for chunk in prange(
                 (last - first + CELL_CHUNK - 1) // CELL_CHUNK,
-                schedule="dynamic", num_threads=threads_for(&job, work * (last - first)),
+                schedule="dynamic", num_threads=threads_for(&job.threads, work * (last - first)),
             ):
                 for i in range(
                     first + chunk * CELL_CHUNK, min(first + (chunk + 1) * CELL_CHUNK, last)
@@ -219,7 +218,7 @@ def observed_squared_error(
                         cells.indptr[i + 1] - cell, cells.indices + cell,
                         cells.values + cell * sizeof(real),
                         &items[0, 0], &users[i, 0])
-            answer_signals(&job, work * (last - first))
+            answer_signals(&job.threads, work * (last - first))
             first = last
     return total(errors)
 

@@ -1,4 +1,4 @@
-/* One row of a sweep over listed cells, for one SIMD level and one real type (after gd_product.h).
+/* One row of a sweep over listed cells, for one SIMD level and one real type (after product.h).
  *
  *     u     the row's own factors
  *     v_j   the other side's factors of the listed cells j
@@ -30,11 +30,10 @@
 #define CELLS LANES
 #endif
 
+VECTOR_TYPE(NAME(lanes), REAL, CELLS * REAL_BYTES);
+
 /* panel[f][cell] for CELLS features and CELLS cells: the transpose of CELLS rows of CELLS reals. */
 #if defined(HAVE_SHUFFLE_VECTOR)
-typedef REAL NAME(lanes)
-    __attribute__((vector_size(CELLS * REAL_BYTES), aligned(REAL_BYTES), may_alias));
-
 /* Step h swaps the off-diagonal blocks of h lanes between rows i and i + h (Eklundh): after
  * h = CELLS / 2, ..., 2, 1 the block is transposed. Lanes of the second row count from CELLS. */
 #define UPPER_LANE(h, lane) (((lane) & (h)) ? CELLS + (lane) - (h) : (lane))
@@ -116,26 +115,34 @@ static ALWAYS_INLINE void NAME(step_and_dots)(
     REAL d0, const REAL *p0, REAL d1, const REAL *p1,
     const REAL *v0, const REAL *v1, REAL *dots)
 {
-    REAL a[2 * CELLS] = {0}, b[2 * CELLS] = {0}, c[2 * CELLS] = {0};
+    enum { ONE = CELLS / REALS_OF_VECTOR(CELLS), TWO = 2 * ONE };
+    NAME(lanes) a[TWO], b[TWO], c[TWO];
     ptrdiff_t j = 0;
+    UNROLL_ALL for (int t = 0; t < TWO; t++) a[t] = b[t] = c[t] = (NAME(lanes)){0};
+#define AT(x) (((const NAME(lanes) *)((x) + j))[t])
 #define STEP(width) \
-    OMP_SIMD for (int t = 0; t < (width); t++) { \
-        const REAL left = e[j + t] - d0 * p0[j + t] - d1 * p1[j + t]; \
-        e[j + t] = left; \
-        a[t] += left * v0[j + t]; \
-        b[t] += left * v1[j + t]; \
-        c[t] += v0[j + t] * v1[j + t]; \
+    UNROLL_ALL for (int t = 0; t < (width); t++) { \
+        const NAME(lanes) left = AT(e) - d0 * AT(p0) - d1 * AT(p1); \
+        ((NAME(lanes) *)(e + j))[t] = left; \
+        a[t] += left * AT(v0); \
+        b[t] += left * AT(v1); \
+        c[t] += AT(v0) * AT(v1); \
     }
-    for (; j + 2 * CELLS <= count; j += 2 * CELLS) STEP(2 * CELLS)
-    if (j < count) STEP(CELLS)
+    for (; j + 2 * CELLS <= count; j += 2 * CELLS) STEP(TWO)
+    if (j < count) STEP(ONE)
 #undef STEP
-    for (int half = CELLS; half; half /= 2)
-        for (int t = 0; t < half; t++) {
-            a[t] += a[t + half];
-            b[t] += b[t + half];
-            c[t] += c[t + half];
-        }
-    dots[0] = a[0], dots[1] = b[0], dots[2] = c[0];
+#undef AT
+    REAL sums[3][CELLS];
+    UNROLL_ALL for (int t = 0; t < ONE; t++) {
+        ((NAME(lanes) *)sums[0])[t] = a[t] + a[ONE + t];
+        ((NAME(lanes) *)sums[1])[t] = b[t] + b[ONE + t];
+        ((NAME(lanes) *)sums[2])[t] = c[t] + c[ONE + t];
+    }
+    for (int i = 0; i < 3; i++) {
+        for (int half = CELLS / 2; half; half /= 2)
+            for (int t = 0; t < half; t++) sums[i][t] += sums[i][t + half];
+        dots[i] = sums[i][0];
+    }
 }
 
 /* The sweep above. r_j = 0 when `value` is NULL, h = 0 when `linear` is, G = 0 when `gram` is.

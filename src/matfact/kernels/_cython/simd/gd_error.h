@@ -1,4 +1,4 @@
-/* Squared error of dense rows, for one SIMD level and one real type (after gd_product.h). */
+/* Squared error of dense rows, for one SIMD level and one real type (after product.h). */
 #define ERROR_VECTORS 2 /* of a tile of predictions */
 #define ERROR_ROWS 24   /* a multiple of the height of every register tile */
 

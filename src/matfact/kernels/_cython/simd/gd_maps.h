@@ -1,4 +1,4 @@
-/* k x k matrices in double precision (included by gd_level.h, once a SIMD level).
+/* k x k matrices in double precision (included by gd_real.h, once a SIMD level).
  *
  * A sweep over the factors U of one side, feature after feature, each step seeing the ones before
  * it, is affine in U. With B = R V^T and G = V V^T of the other side's factors V (rows as features)

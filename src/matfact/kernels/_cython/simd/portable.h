@@ -25,7 +25,7 @@
 #endif
 
 /* UNROLL_ALL stands before loops whose bounds are constants once functions are inlined; 24 is the
- * tallest tile of gd_product.h. What stands between BEGIN_TARGET_* and END_TARGET is compiled for
+ * tallest tile of product.h. What stands between BEGIN_TARGET_* and END_TARGET is compiled for
  * that SIMD level. */
 #define V3_FEATURES "avx2,fma,bmi,bmi2"
 #define V4_FEATURES "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,bmi,bmi2"
@@ -43,10 +43,21 @@
 #define UNROLL_ALL
 #endif
 
-#if defined(__has_builtin)
+#if defined(__GNUC__) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define HAVE_SHUFFLE_VECTOR
 #endif
+#endif
+
+/* Reals side by side, for sums that have to stay in registers: a vector type where there is one
+ * (clang keeps an array of reals in memory), else a single real, and loops over more of them. */
+#if defined(__GNUC__)
+#define VECTOR_TYPE(name, real, bytes) \
+    typedef real name __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias))
+#define REALS_OF_VECTOR(lanes) (lanes)
+#else
+#define VECTOR_TYPE(name, real, bytes) typedef real name
+#define REALS_OF_VECTOR(lanes) 1
 #endif
 
 static inline ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)

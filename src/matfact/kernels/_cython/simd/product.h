@@ -1,4 +1,4 @@
-/* The one dense product of gradient descent, for one SIMD level and one real type.
+/* The dense product of all kernels, for one SIMD level and one real type.
  *
  *     C[i, :] = (C[i, :] if accumulate else 0) + sum_p A(i, p) B[p, :]
  *     A(i, p) = a[i * a_row + p * a_inner]
@@ -7,7 +7,7 @@
  * ratings are read where they are in both half sweeps.
  *
  * Rows of B and C hold n_vectors vectors of LANES reals. These columns are cut into panels of two
- * vectors (gd_panel_vectors). C is row-major, c_stride reals a row. B is packed, panel after panel:
+ * vectors (panel_vectors). C is row-major, c_stride reals a row. B is packed, panel after panel:
  * `inner` rows of a panel's width without gaps, so that what a tile reads of B is contiguous and
  * stays in the first-level cache.
  *
@@ -15,10 +15,11 @@
  * (TRANSPOSED_BLOCK), whatever rows one call holds: results do not depend on how a caller cuts the
  * rows, hence not on the number of threads.
  *
- * Set by the includers: REAL, REAL_BYTES, NAME(x) (gd_level.h), VECTOR_BYTES, TILE_VECTORS
- * (gd_dispatch.h).
+ * Set by the includers: REAL, REAL_BYTES, LANES, NAME(x) (level.h), VECTOR_BYTES, TILE_VECTORS
+ * (levels.h).
  */
-#define LANES (VECTOR_BYTES / REAL_BYTES)
+#ifndef MATFACT_PRODUCT_H
+#define MATFACT_PRODUCT_H
 
 /* Rows of a panel of B that are used for all of A's rows before the next ones: 256 rows of two
  * vectors are 32 KB at the widest level. */
@@ -31,6 +32,23 @@
 #define TRANSPOSED_BLOCK (384 / REAL_BYTES)
 #define TRANSPOSED_ROWS (192 / REAL_BYTES)
 
+/* What `product` may leave out, where B or C is a square of which half is known beforehand. */
+enum {
+    WHOLE,   /* nothing */
+    UPPER_B, /* multiplications with what is below the diagonal of B: B is upper triangular */
+    UPPER_C  /* elements below the diagonal of C: C is symmetric, and the caller mirrors it */
+};
+
+/* Vectors of the next panel of columns when `remaining` are left: two; one or three at the end of
+ * an odd number, for a panel of three uses the registers better than a two and a one. */
+static inline int panel_vectors(int remaining)
+{
+    return remaining == 1 || remaining == 3 ? remaining : 2;
+}
+#endif
+
+VECTOR_TYPE(NAME(vector), REAL, VECTOR_BYTES);
+
 /* One register tile: rows x vectors accumulators, which live in registers over the inner loop.
  * `rows`, `vectors` and `transposed` are constants at every call, so that the loops unroll. */
 static ALWAYS_INLINE void NAME(tile)(
@@ -39,24 +57,25 @@ static ALWAYS_INLINE void NAME(tile)(
     const REAL *RESTRICT b,
     REAL *RESTRICT c, ptrdiff_t c_stride, int accumulate)
 {
-    const int width = vectors * LANES;
+    const int width = vectors * (LANES / REALS_OF_VECTOR(LANES));
     const ptrdiff_t a_row = transposed ? 1 : a_stride, a_inner = transposed ? a_stride : 1;
-    REAL sum[TILE_VECTORS * LANES];
-    UNROLL_ALL for (int i = 0; i < rows; i++)
-        OMP_SIMD for (int j = 0; j < width; j++) sum[i * width + j] = 0;
+    NAME(vector) sum[TILE_VECTORS * (LANES / REALS_OF_VECTOR(LANES))];
+    UNROLL_ALL for (int i = 0; i < rows * width; i++) sum[i] = (NAME(vector)){0};
     for (ptrdiff_t p = 0; p < inner; p++) {
+        const NAME(vector) *b_row = (const NAME(vector) *)(b + p * vectors * LANES);
         /* For the next tile: no hardware prefetcher follows a stride of whole rows of ratings. */
         if (transposed) PREFETCH(a, p * a_inner + rows);
         UNROLL_ALL for (int i = 0; i < rows; i++) {
             const REAL x = a[i * a_row + p * a_inner];
-            OMP_SIMD for (int j = 0; j < width; j++) sum[i * width + j] += x * b[p * width + j];
+            UNROLL_ALL for (int j = 0; j < width; j++) sum[i * width + j] += x * b_row[j];
         }
     }
     UNROLL_ALL for (int i = 0; i < rows; i++) {
+        NAME(vector) *c_row = (NAME(vector) *)(c + i * c_stride);
         if (accumulate)
-            OMP_SIMD for (int j = 0; j < width; j++) c[i * c_stride + j] += sum[i * width + j];
+            UNROLL_ALL for (int j = 0; j < width; j++) c_row[j] += sum[i * width + j];
         else
-            OMP_SIMD for (int j = 0; j < width; j++) c[i * c_stride + j] = sum[i * width + j];
+            UNROLL_ALL for (int j = 0; j < width; j++) c_row[j] = sum[i * width + j];
     }
 }
 
@@ -100,7 +119,7 @@ static void NAME(product)(
     for (ptrdiff_t p = 0; p < inner; p += inner_block)
     for (ptrdiff_t i = 0; i < rows; i += row_block)
     for (int vector = 0, vectors; vector < n_vectors; vector += vectors) {
-        vectors = gd_panel_vectors(n_vectors - vector);
+        vectors = panel_vectors(n_vectors - vector);
         const ptrdiff_t column = (ptrdiff_t)vector * LANES, width = (ptrdiff_t)vectors * LANES;
         const ptrdiff_t needed_inner = upper == UPPER_B ? smaller(inner, column + width) : inner;
         const ptrdiff_t needed_rows = upper == UPPER_C ? smaller(rows, column + width) : rows;
@@ -140,7 +159,7 @@ static void NAME(pack)(
 {
     const REAL *a = a_;
     for (int vector = 0, vectors; vector < n_vectors; vector += vectors) {
-        vectors = gd_panel_vectors(n_vectors - vector);
+        vectors = panel_vectors(n_vectors - vector);
         const ptrdiff_t column = (ptrdiff_t)vector * LANES, width = (ptrdiff_t)vectors * LANES;
         const ptrdiff_t there = smaller(columns - column, width);
         REAL *panel = (REAL *)packed + column * rows;
