@@ -34,13 +34,13 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import gd, runtime
+    from matfact.kernels._numpy import csr, gd, runtime
 
-__all__ = ["BackendInfo", "backend_info", "gd", "runtime"]
+__all__ = ["BackendInfo", "backend_info", "csr", "gd", "runtime"]
 
 _BACKENDS = ("auto", "cython", "numpy")
 _KERNELS = ("gd",)  # the modules with SIMD levels
-_MODULES = (*_KERNELS, "runtime")
+_MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
     "install a C compiler, then: python -m pip install --force-reinstall --no-deps "
@@ -213,6 +213,7 @@ def _choose_simd_level(
 _backend, _reason, _modules = _choose_backend(os.environ.get("MATFACT_BACKEND", "") or "auto")
 
 if not TYPE_CHECKING:
+    csr = _modules["csr"]
     gd = _modules["gd"]
     runtime = _modules["runtime"]
 
