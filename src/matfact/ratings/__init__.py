@@ -1,5 +1,6 @@
 """Ratings: storage, readers, splits and synthetic data."""
 
-from matfact.ratings.observed import ObservedRatings
+from matfact.ratings.ids import IdMap
+from matfact.ratings.ratings import Ratings, as_ratings
 
-__all__ = ["ObservedRatings"]
+__all__ = ["IdMap", "Ratings", "as_ratings"]

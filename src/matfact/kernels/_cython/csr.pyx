@@ -139,7 +139,7 @@ cdef inline uint64_t hash_of(const unsigned char *key, Py_ssize_t width) noexcep
 
 
 def factorize(const unsigned char[:, ::1] keys):
-    """Number the distinct keys in order of appearance: (code of each key, firsts).
+    """Give codes to distinct keys in order of appearance: (code of each key, firsts).
 
     `firsts` has the position at which each code appears first.
     """

@@ -46,7 +46,7 @@ def find_repeats(indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> NDArr
 
 
 def factorize(keys: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Number the distinct keys in order of appearance: (code of each key, firsts).
+    """Give codes to distinct keys in order of appearance: (code of each key, firsts).
 
     `firsts` has the position at which each code appears first.
     """
