@@ -17,6 +17,8 @@ __all__ = ["distinct_ids", "factorize", "id_array", "sorted_ids"]
 N_AT_ONCE = 1 << 20
 """Ids that are Python objects at the same time, where they have to become some."""
 
+MANY_OBJECTS = 1 << 18
+
 SHORT_TEXT = 64
 """In characters."""
 
@@ -109,10 +111,47 @@ def factorize(array: NDArray[Any], name: str) -> tuple[NDArray[np.int32], NDArra
             return compact
     if kind in "iufmMUS" and array.dtype.itemsize:
         array = np.ascontiguousarray(array)
-        keys = array.view(np.uint8).reshape(len(array), array.dtype.itemsize)
-        codes, firsts = csr.factorize(keys)
+        codes, firsts = csr.factorize(_bytes_of(array))
         return codes, array[firsts]
+    reduced = _factorize_identities(array)
+    if reduced is not None:
+        codes, array = reduced
+        of_distinct, ids = _factorize_objects(array, name)
+        return of_distinct[codes], ids
     return _factorize_objects(array, name)
+
+
+def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return one row of bytes for each element; of Latin text one byte a character, not four."""
+    shape = len(array), -1
+    if array.dtype.kind == "U":
+        characters = array.view(np.uint32).reshape(shape)
+        if characters.size and characters.max() < 256:
+            # The kernel reads eight bytes at a time.
+            keys = np.zeros((len(array), -(-characters.shape[1] // 8) * 8), dtype=np.uint8)
+            keys[:, : characters.shape[1]] = characters
+            return keys
+    return array.view(np.uint8).reshape(shape)
+
+
+def _factorize_identities(
+    array: NDArray[Any],
+) -> tuple[NDArray[np.int32], NDArray[Any]] | None:
+    """Reduce objects to distinct ones by their addresses, if most of them come again.
+
+    A column that was picked from a list of names holds the same few objects over and over.
+    """
+    if array.dtype.kind != "O" or len(array) < MANY_OBJECTS:
+        return None
+    array = np.ascontiguousarray(array)
+    try:
+        addresses = np.ndarray((len(array), array.itemsize), dtype=np.uint8, buffer=array)
+    except (TypeError, ValueError, BufferError):  # not promised by numpy
+        return None
+    if len(csr.factorize(addresses[:MANY_OBJECTS])[1]) > MANY_OBJECTS / 2:
+        return None
+    codes, firsts = csr.factorize(addresses)
+    return codes, array[firsts]
 
 
 def _factorize_range(
@@ -168,7 +207,7 @@ def _distinct_text(objects: list[Any]) -> tuple[NDArray[np.int32] | None, list[A
     array = np.array(objects, dtype=np.str_)
     if not array.dtype.itemsize:
         return None, objects
-    codes, firsts = csr.factorize(array.view(np.uint8).reshape(len(array), array.dtype.itemsize))
+    codes, firsts = csr.factorize(_bytes_of(array))
     return codes, [objects[first] for first in firsts.tolist()]
 
 

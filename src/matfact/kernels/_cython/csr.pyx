@@ -125,17 +125,39 @@ def find_repeats(const int64_t[::1] indptr, const int32_t[::1] indices):
 
 
 cdef inline uint64_t hash_of(const unsigned char *key, Py_ssize_t width) noexcept nogil:
-    """Mix a key, eight bytes at a time, by the finisher of splitmix64."""
+    """Mix a key, eight bytes at a time, and finish as splitmix64 does."""
     cdef uint64_t mixed = 0, word
     cdef Py_ssize_t i
-    for i in range(0, width, 8):
+    for i in range(0, width - 7, 8):
+        memcpy(&word, key + i, 8)
+        mixed = (mixed ^ word) * 0x9E3779B97F4A7C15ULL
+        mixed ^= mixed >> 32
+    if width & 7:
         word = 0
-        memcpy(&word, key + i, min(8, width - i))
-        mixed = (mixed ^ word) + 0x9E3779B97F4A7C15ULL
-        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9ULL
-        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBULL
-        mixed ^= mixed >> 31
+        for i in range(width - (width & 7), width):
+            word = word << 8 | key[i]
+        mixed = (mixed ^ word) * 0x9E3779B97F4A7C15ULL
+        mixed ^= mixed >> 32
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9ULL
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBULL
+    mixed ^= mixed >> 31
     return mixed
+
+
+# A slot of the hash table holds all that a look at a key needs: one miss of the cache, not three.
+cdef struct Slot:
+    uint64_t mixed
+    int64_t first
+    int64_t code  # -1: free
+
+
+cdef Slot[::1] new_table(Py_ssize_t n_slots):
+    return np.full((n_slots, 3), -1, dtype=np.int64).view(
+        [("mixed", np.uint64), ("first", np.int64), ("code", np.int64)])[:, 0]
+
+
+cdef inline Slot *next_slot(Slot[::1] table, const Slot *slot, uint64_t mask) noexcept nogil:
+    return &table[(slot - &table[0] + 1) & mask]
 
 
 def factorize(const unsigned char[:, ::1] keys):
@@ -147,38 +169,33 @@ def factorize(const unsigned char[:, ::1] keys):
     codes_array = np.empty(n, dtype=np.int32)
     if n == 0:
         return codes_array, np.empty(0, dtype=np.int64)
-    table_array = np.full(FIRST_SLOTS, -1, dtype=np.int32)
-    hashes_array = np.empty(FIRST_SLOTS, dtype=np.uint64)
     firsts_array = np.empty(FIRST_SLOTS, dtype=np.int64)
-    cdef int32_t[::1] codes = codes_array, table = table_array
-    cdef uint64_t[::1] hashes = hashes_array  # of the keys in the slots of the table
+    cdef Slot[::1] table = new_table(FIRST_SLOTS)
+    cdef int32_t[::1] codes = codes_array
     cdef int64_t[::1] firsts = firsts_array
     cdef const unsigned char *key = &keys[0, 0]
     cdef bint hash_is_key = width <= 8  # the hash of eight bytes can be undone
     cdef Threads threads = new_threads(1)
-    cdef uint64_t mixed, mask = FIRST_SLOTS - 1, slot
-    cdef Py_ssize_t i = 0, n_codes = 0, code
+    cdef uint64_t mixed, mask = FIRST_SLOTS - 1
+    cdef Slot *slot
+    cdef Py_ssize_t i = 0, n_codes = 0
     while i < n:
         # At most half of the slots are ever taken.
         with nogil:
             while i < n and 2 * n_codes < <Py_ssize_t> mask:
                 mixed = hash_of(key + i * width, width)
-                slot = mixed & mask
-                code = table[slot]
-                while code >= 0 and not (
-                    hashes[slot] == mixed
+                slot = &table[mixed & mask]
+                while slot.code >= 0 and not (
+                    slot.mixed == mixed
                     and (hash_is_key
-                         or memcmp(key + firsts[code] * width, key + i * width, width) == 0)
+                         or memcmp(key + slot.first * width, key + i * width, width) == 0)
                 ):
-                    slot = (slot + 1) & mask
-                    code = table[slot]
-                if code < 0:
-                    code = n_codes
-                    table[slot] = <int32_t> code
-                    hashes[slot] = mixed
-                    firsts[code] = i
+                    slot = next_slot(table, slot, mask)
+                if slot.code < 0:
+                    slot[0] = Slot(mixed, i, n_codes)
+                    firsts[n_codes] = i
                     n_codes += 1
-                codes[i] = <int32_t> code
+                codes[i] = <int32_t> slot.code
                 i += 1
                 if i % BLOCK == 0:
                     answer_signals(&threads, ENTRY_WORK * BLOCK)
@@ -187,25 +204,21 @@ def factorize(const unsigned char[:, ::1] keys):
                 raise OverflowError("there are more than 2**30 distinct keys")
             mask = 2 * mask + 1
             firsts_array = np.resize(firsts_array[:n_codes], mask + 1)
-            table_array, hashes_array = grown(table, hashes, mask)
-            firsts, table, hashes = firsts_array, table_array, hashes_array
+            firsts = firsts_array
+            table = grown(table, mask)
     return codes_array, firsts_array[:n_codes].copy()
 
 
-cdef grown(const int32_t[::1] table, const uint64_t[::1] hashes, uint64_t mask):
-    """Copy a hash table into one of mask + 1 slots: (table, hashes)."""
-    table_array = np.full(mask + 1, -1, dtype=np.int32)
-    hashes_array = np.empty(mask + 1, dtype=np.uint64)
-    cdef int32_t[::1] new_table = table_array
-    cdef uint64_t[::1] new_hashes = hashes_array
-    cdef uint64_t slot
-    cdef Py_ssize_t old
+cdef Slot[::1] grown(Slot[::1] old, uint64_t mask):
+    """Copy a hash table into one of mask + 1 slots."""
+    cdef Slot[::1] table = new_table(mask + 1)
+    cdef Slot *slot
+    cdef Py_ssize_t i
     with nogil:
-        for old in range(table.shape[0]):
-            if table[old] >= 0:
-                slot = hashes[old] & mask
-                while new_table[slot] >= 0:
-                    slot = (slot + 1) & mask
-                new_table[slot] = table[old]
-                new_hashes[slot] = hashes[old]
-    return table_array, hashes_array
+        for i in range(old.shape[0]):
+            if old[i].code >= 0:
+                slot = &table[old[i].mixed & mask]
+                while slot.code >= 0:
+                    slot = next_slot(table, slot, mask)
+                slot[0] = old[i]
+    return table
