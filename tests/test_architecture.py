@@ -31,7 +31,7 @@ LAYERS = [
     {"__init__"},
 ]
 LEVEL = {component: level for level, layer in enumerate(LAYERS) for component in layer}
-OPTIONAL = {"tqdm"}  # may be imported inside functions
+OPTIONAL = {"pandas", "pyarrow", "scipy", "tqdm"}  # may be imported inside functions
 
 MAX_LINES = {".py": 300, ".pyx": 250, ".pxd": 250, ".h": 300}
 MAX_FUNCTION_LINES = 60  # without the docstring

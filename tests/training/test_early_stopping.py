@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matfact.exceptions import DivergenceError
-from matfact.ratings import ObservedRatings
+from matfact.ratings import Ratings
 from matfact.training.early_stopping import BestIterate, train_with_validation
 from matfact.training.gradient_descent import ObservedProblem
 
@@ -12,7 +12,9 @@ from matfact.training.gradient_descent import ObservedProblem
 def make_problem():
     rng = np.random.default_rng(0)
     users, items = np.nonzero(rng.random((12, 10)) < 0.5)
-    ratings = ObservedRatings.from_triples(users, items, rng.random(len(users)), (12, 10))
+    ratings = Ratings.from_triples(
+        users, items, rng.random(len(users)), shape=(12, 10), dtype=np.float64
+    )
     return ObservedProblem(ratings), rng.random((12, 3)), rng.random((3, 10))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matfact.exceptions import DivergenceError
-from matfact.ratings import ObservedRatings
+from matfact.ratings import Ratings
 from matfact.training import _compressed
 from matfact.training.gradient_descent import DenseProblem, ObservedProblem
 from reference import NAIVE, assert_close, naive_iterations, naive_squared_error, problem
@@ -42,7 +42,7 @@ def test_a_dense_problem_takes_each_path(backend, path, dtype):
 @each_dtype
 def test_an_observed_problem_needs_no_dense_matrix(backend, dtype):
     ratings, users, items = problem(30, 20, 4, 0.3, dtype=dtype)
-    sparse = ObservedProblem(ObservedRatings.from_dense(ratings))
+    sparse = ObservedProblem(Ratings.from_matrix(ratings, dtype=dtype))
     assert sparse.path_for(1000, 4) == "observed"
     expected = naive_iterations(ratings, users, items, *steps(ratings.shape, 0.05), 4)
     sparse.iterate(users, items, 0.05, 4, 1)

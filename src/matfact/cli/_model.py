@@ -11,8 +11,8 @@ import numpy as np
 
 from matfact.evaluation import rmse
 from matfact.exceptions import DivergenceError
+from matfact.ratings import Ratings
 from matfact.ratings.baselines import DampedMeans, fit_damped_means
-from matfact.ratings.observed import ObservedRatings
 from matfact.training.early_stopping import BestIterate, train_with_validation
 from matfact.training.gradient_descent import ObservedProblem
 from matfact.training.progress import Progress
@@ -99,7 +99,7 @@ def train(
     residuals = values - means.predict(users, items)
     scale = float(np.sqrt(np.mean(residuals**2))) or 1.0
     problem = ObservedProblem(
-        ObservedRatings.from_triples(users, items, residuals / scale, table.shape, dtype=np.float32)
+        Ratings.from_triples(users, items, residuals / scale, shape=table.shape)
     )
     start = _small_start(problem.ratings, settings.n_features, rng)
 
@@ -179,7 +179,7 @@ class _Validation:
 
 
 def _small_start(
-    ratings: ObservedRatings, n_features: int, rng: np.random.Generator
+    ratings: Ratings, n_features: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw the start; a user or an item without training ratings gets zeros, hence its means."""
     users, items = (

@@ -15,7 +15,7 @@ import numpy as np
 from matfact._threads import resolve_n_threads
 from matfact.cli._model import LEARNING_RATE, N_FEATURES, START_SPREAD
 from matfact.kernels import backend_info
-from matfact.ratings.observed import ObservedRatings
+from matfact.ratings import Ratings
 from matfact.training.gradient_descent import DenseProblem, ObservedProblem
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def time_here(table: RatingTable) -> Timings:
     """Time iterations of the backend in use, in float32, and take the median."""
     values = table.values - table.values.mean()
     observed = ObservedProblem(
-        ObservedRatings.from_triples(
-            table.users, table.items, values, table.shape, dtype=np.float32
-        )
+        Ratings.from_triples(table.users, table.items, values, shape=table.shape)
     )
     # Without an empty cell, of the same size: what matrix_factorization does with dense data.
     full_ratings = np.random.default_rng(0).normal(size=table.shape).astype(np.float32)

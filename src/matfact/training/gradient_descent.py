@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from matfact.kernels import gd  # the one place where training gets its kernels from
-from matfact.ratings.observed import ObservedRatings
+from matfact.ratings import Ratings
 from matfact.training._compressed import CompressedRun, raise_if_diverged
 
 if TYPE_CHECKING:
@@ -154,11 +154,10 @@ class ObservedProblem(_Problem):
 
     Parameters
     ----------
-    ratings : ObservedRatings
-        At least one rating.
+    ratings : Ratings
     """
 
-    def __init__(self, ratings: ObservedRatings) -> None:
+    def __init__(self, ratings: Ratings) -> None:
         self.ratings = ratings
         self.shape = ratings.shape
 
@@ -228,7 +227,7 @@ class DenseProblem(_Problem):
         self.n_missing = int(np.count_nonzero(missing))
         self._observed: ObservedProblem | None = None
         if self.n_missing > MOST_MISSING_FILLED * ratings.size:
-            self._observed = ObservedProblem(ObservedRatings.from_dense(ratings))
+            self._observed = ObservedProblem(Ratings.from_matrix(ratings, dtype=ratings.dtype))
         elif self.n_missing:
             self._filled = np.where(missing, ratings.dtype.type(0), ratings)
             self._missing = _pattern(missing), _pattern(missing.T)
