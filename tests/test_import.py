@@ -63,6 +63,8 @@ def test_the_public_names():
         "__version__",
         "backend_info",
         "exceptions",
+        "make_ratings",
         "matrix_factorization",
+        "read_ratings",
         "threads",
     }

@@ -10,17 +10,17 @@ from cli.commands import MODULE, held_out_rmse
 from isolated import COMPILED, run_python
 from matfact import backend_info
 from matfact.cli import _demo, _timing, main
-from matfact.ratings.synthetic import synthetic_ratings
+from matfact.ratings import make_ratings
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Make the synthetic data small and the timing short."""
 
-    def small(*, random_state):
-        return synthetic_ratings(60, 50, 900, random_state=random_state)
+    def small(*, n_factors, random_state):
+        return make_ratings(60, 50, 900, n_factors=n_factors, random_state=random_state)
 
-    monkeypatch.setattr(_demo, "synthetic_ratings", small)
+    monkeypatch.setattr(_demo, "make_ratings", small)
     monkeypatch.setattr(_timing, "SECONDS_A_REPEAT", 1e-4)
 
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from matfact.ratings.baselines import fit_damped_means
-from matfact.ratings.synthetic import synthetic_ratings
+from matfact.ratings.synthetic import make_ratings
+from matfact.ratings.table import RatingTable
+
+
+def small_table():
+    return RatingTable.of_ratings(make_ratings(30, 25, 200, random_state=1))
 
 
 def fit(table, **options):
@@ -24,7 +29,7 @@ def exact_offsets(table, damping):
 
 @pytest.mark.parametrize("damping", [2.0, 5.0, 50.0])
 def test_the_offsets_solve_the_least_squares_problem(damping):
-    table = synthetic_ratings(30, 25, 200, random_state=1)
+    table = small_table()
     means = fit(table, damping=damping)
     user_offsets, item_offsets = exact_offsets(table, damping)
     assert means.global_mean == pytest.approx(table.values.mean())
@@ -33,7 +38,7 @@ def test_the_offsets_solve_the_least_squares_problem(damping):
 
 
 def test_predictions_add_mean_and_offsets():
-    means = fit(synthetic_ratings(30, 25, 200))
+    means = fit(small_table())
     predicted = means.predict(np.array([3, 4]), np.array([7, 7]))
     expected = means.global_mean + means.user_offsets[[3, 4]] + means.item_offsets[7]
     assert predicted.tolist() == expected.tolist()
@@ -77,4 +82,4 @@ def test_no_ratings():
 @pytest.mark.parametrize("damping", [-1.0, float("inf"), float("nan")])
 def test_damping_out_of_range(damping):
     with pytest.raises(ValueError, match=f"damping is {damping}; give a number >= 0"):
-        fit(synthetic_ratings(30, 25, 200), damping=damping)
+        fit(small_table(), damping=damping)

@@ -13,14 +13,14 @@ from matfact.cli._model import VALIDATION, Settings, train
 from matfact.cli._report import describe_data, describe_errors, describe_training, held_out_errors
 from matfact.cli._timing import describe_timings, time_here, time_other_backend
 from matfact.kernels import backend_info
+from matfact.ratings import make_ratings
 from matfact.ratings.splits import random_split
-from matfact.ratings.synthetic import synthetic_ratings
+from matfact.ratings.table import RatingTable
 
 if TYPE_CHECKING:
     import argparse
 
     from matfact.ratings.splits import Split
-    from matfact.ratings.table import RatingTable
 
 TEST = 0.1
 """Share of the ratings held out."""
@@ -28,7 +28,7 @@ TEST = 0.1
 
 def run_demo(arguments: argparse.Namespace) -> None:
     """Train on synthetic ratings and report; time an iteration on both backends."""
-    table = synthetic_ratings(random_state=arguments.seed)
+    table = RatingTable.of_ratings(make_ratings(n_factors=4, random_state=arguments.seed))
     with limited(arguments.threads):
         if arguments.time_only:
             print(json.dumps(time_here(table)))

@@ -84,7 +84,7 @@ def to_scipy(ratings: Ratings, form: str) -> Any:
     if form not in FORMATS:
         raise ValueError(f"format is {form!r}; give one of {', '.join(map(repr, FORMATS))}")
     try:
-        from scipy import sparse  # type: ignore[import-untyped]  # noqa: PLC0415 (optional)
+        from scipy import sparse  # noqa: PLC0415 (optional)
     except ImportError as error:
         raise ImportError("to_scipy needs scipy: python -m pip install scipy") from error
     if form == "csc":
@@ -98,7 +98,7 @@ def to_scipy(ratings: Ratings, form: str) -> Any:
 def to_frame(ratings: Ratings, user: str, item: str, rating: str) -> Any:
     """Return a pandas DataFrame of the ratings; see `Ratings.to_frame`."""
     try:
-        import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 (optional)
+        import pandas as pd  # noqa: PLC0415 (optional)
     except ImportError as error:
         raise ImportError(
             "to_frame needs pandas (python -m pip install pandas); to_triples does without"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from matfact.exceptions import RatingsFileError
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "::": "'::'"}
 """The separators that are known, with their names for messages."""
 
-N_COLUMNS = 3
-"""User, item, rating; what follows is ignored."""
+Wanted: TypeAlias = "tuple[int | str, ...]"
+"""User, item, rating and perhaps timestamp, each a position from 0 or a name of the header."""
+
+DEFAULT_COLUMNS: Wanted = (0, 1, 2)
+"""What follows is ignored."""
 
 COLUMNS_REMEDY = (
     "each line needs a user, an item and a rating, in this order, "
@@ -30,11 +33,21 @@ COLUMNS_REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The layout of a file: field separator, whether quotes count, whether line 1 is a header."""
+    """The layout of a file.
+
+    Field separator, whether quotes count, whether line 1 is a header, and the positions of user,
+    item, rating and, if it is wanted, timestamp.
+    """
 
     separator: str
     quoted: bool
     header: bool
+    columns: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of fields that a line needs."""
+        return max(self.columns) + 1
 
     def fields(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Split lines into fields; a blank line gives a list with less than two fields.
@@ -74,7 +87,9 @@ def parse_number(text: str) -> float:
     return float(text)
 
 
-def choose_layout(path: Path, head: list[str], separator: str | None) -> Layout:
+def choose_layout(
+    path: Path, head: list[str], separator: str | None, wanted: Wanted = DEFAULT_COLUMNS
+) -> Layout:
     """Find the layout of a file from its first lines.
 
     Parameters
@@ -84,18 +99,39 @@ def choose_layout(path: Path, head: list[str], separator: str | None) -> Layout:
     head : list of str
         The first lines that are not blank, at least one, with their line ends.
     separator : str or None
-        The separator if the caller names it, else it is found: the one that gives at least three
-        columns in every line, the third a number.
+        The separator if the caller names it, else it is found: the one that gives the wanted
+        columns in every line, the rating a number.
+    wanted : tuple of int or str
+        The columns of user, item, rating and perhaps timestamp.
 
     Raises
     ------
     RatingsFileError
-        If no separator fits, or more than one does.
+        If no separator fits, or more than one does, or there is no column of a name.
     """
     if separator is None:
-        separator = _find_separator(path, head)
+        separator = _find_separator(path, head, wanted)
     layout = _without_header(separator, head[0])
-    return Layout(separator, layout.quoted, header=_is_header(_first_fields(layout, head)))
+    first = _first_fields(layout, head)
+    columns = _positions_of(wanted, first)
+    if columns is None:
+        known = [field.strip() for field in first]
+        missing = next(name for name in wanted if isinstance(name, str) and name not in known)
+        raise RatingsFileError(f"{path}: line 1 has no column {missing!r}; its columns are {known}")
+    is_named = any(isinstance(column, str) for column in wanted)
+    header = is_named or _is_header(first, columns[:3])
+    return Layout(separator, layout.quoted, header, columns)
+
+
+def _positions_of(wanted: Wanted, first: list[str]) -> tuple[int, ...] | None:
+    """Find the positions of the columns in the first line; None if it lacks a name."""
+    names = [field.strip() for field in first]
+    try:
+        return tuple(
+            names.index(column) if isinstance(column, str) else column for column in wanted
+        )
+    except ValueError:
+        return None
 
 
 def _without_header(separator: str, first_line: str) -> Layout:
@@ -108,16 +144,25 @@ def _without_header(separator: str, first_line: str) -> Layout:
     return Layout(separator, quoted, header=False)
 
 
-def _find_separator(path: Path, head: list[str]) -> str:
+def _find_separator(path: Path, head: list[str], wanted: Wanted) -> str:
     """Apply ever weaker tests to the separators until at least one passes."""
     tables = {separator: _split_head(separator, head) for separator in SEPARATORS}
-    tests: list[Callable[[list[list[str]]], bool]] = [
-        lambda rows: _all_wide(rows) and all(is_number(row[2]) for row in rows[1:] or rows),
+    columns = {
+        separator: _positions_of(wanted, rows[0]) for separator, rows in tables.items() if rows
+    }
+    tests: list[Callable[[list[list[str]], tuple[int, ...]], bool]] = [
+        lambda rows, places: (
+            _all_wide(rows, places) and all(is_number(row[places[2]]) for row in rows[1:] or rows)
+        ),
         _all_wide,
-        lambda rows: len(rows[0]) >= N_COLUMNS,
+        lambda rows, places: len(rows[0]) > max(places),
     ]
     for test in tests:
-        fitting = [separator for separator, rows in tables.items() if rows and test(rows)]
+        fitting = [
+            separator
+            for separator, places in columns.items()
+            if places is not None and test(tables[separator], places)
+        ]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
@@ -126,6 +171,12 @@ def _find_separator(path: Path, head: list[str]) -> str:
                 f"{path}: line 1 can be split by {names}, so the columns are ambiguous; "
                 "name the separator (delimiter=, or --delimiter on the command line)"
             )
+    named = [column for column in wanted if isinstance(column, str)]
+    if named:
+        raise RatingsFileError(
+            f"{path}: line 1 does not have the columns {named}: {head[0].strip()!r}; name columns "
+            "of the header"
+        )
     raise RatingsFileError(
         f"{path}: line 1 has too few columns: {head[0].strip()!r}; {COLUMNS_REMEDY}"
     )
@@ -152,20 +203,22 @@ def _first_fields(layout: Layout, head: list[str]) -> list[str]:
         return []
 
 
-def _all_wide(rows: list[list[str]]) -> bool:
-    return all(len(row) >= N_COLUMNS for row in rows)
+def _all_wide(rows: list[list[str]], columns: tuple[int, ...]) -> bool:
+    return all(len(row) > max(columns) for row in rows)
 
 
 def _has_quoted_field(line: str) -> bool:
-    fields = [field.strip() for field in line.split("\t")[:N_COLUMNS]]
+    fields = [field.strip() for field in line.split("\t")[:3]]
     return any(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
 
 
-def _is_header(fields: list[str]) -> bool:
-    """Tell whether the first line names columns: none of its first three fields is a number.
+def _is_header(fields: list[str], columns: tuple[int, ...]) -> bool:
+    """Tell whether the first line names columns: none of user, item and rating is a number.
 
     The ids are looked at too, so that a file of numbers whose first rating is damaged is
     reported, not read without its first line.
     """
-    first = [field.strip() for field in fields[:N_COLUMNS]]
-    return len(first) == N_COLUMNS and all(field and not is_number(field) for field in first)
+    if len(fields) <= max(columns):
+        return False
+    chosen = [fields[column].strip() for column in columns]
+    return all(field and not is_number(field) for field in chosen)

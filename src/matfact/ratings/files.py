@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from matfact.exceptions import RatingsFileError
-from matfact.ratings._layout import COLUMNS_REMEDY, N_COLUMNS, SEPARATORS, Layout, parse_number
+from matfact.ratings._layout import (
+    COLUMNS_REMEDY,
+    DEFAULT_COLUMNS,
+    SEPARATORS,
+    Layout,
+    Wanted,
+    parse_number,
+)
 from matfact.ratings.source import find_layout, line_of_row, open_text, reading, rows_of
 from matfact.ratings.table import RatingTable
 
@@ -29,7 +36,13 @@ LONGEST_ID = 256
 """In characters. Ids become fixed-width arrays, which one runaway field must not blow up."""
 
 
-def read_ratings_file(path: str | os.PathLike[str], *, delimiter: str | None = None) -> RatingTable:
+def read_ratings_file(
+    path: str | os.PathLike[str],
+    *,
+    delimiter: str | None = None,
+    columns: Wanted = DEFAULT_COLUMNS,
+    duplicates_allowed: bool = False,
+) -> RatingTable:
     r"""Read a file of ratings.
 
     Each line holds a user id, an item id and a rating; further columns are ignored. Columns are
@@ -45,6 +58,10 @@ def read_ratings_file(path: str | os.PathLike[str], *, delimiter: str | None = N
     delimiter : {"\t", ",", ";", "::"}, optional
         The separator. By default it is found from the first lines; if two separators fit equally
         well, the file is refused.
+    columns : tuple of int or str, default=(0, 1, 2)
+        Positions, or names in the header, of user, item, rating and, if it is wanted, timestamp.
+    duplicates_allowed : bool, default=False
+        Whether a pair (user, item) may come again.
 
     Returns
     -------
@@ -70,8 +87,8 @@ def read_ratings_file(path: str | os.PathLike[str], *, delimiter: str | None = N
         raise ValueError(f"delimiter is {delimiter!r}; give one of {known}")
     path = Path(path)
     with reading(path):
-        layout = find_layout(path, delimiter)
-        user_codes, item_codes, users, items, values = _parse(path, layout)
+        layout = find_layout(path, delimiter, columns)
+        user_codes, item_codes, users, items, values, times = _parse(path, layout)
     if not values:
         raise RatingsFileError(f"{path}: the file has a header but no ratings; {COLUMNS_REMEDY}")
     _refuse_bad_ids(path, layout, user_codes, item_codes)
@@ -84,29 +101,48 @@ def read_ratings_file(path: str | os.PathLike[str], *, delimiter: str | None = N
         user_positions[np.frombuffer(users, dtype=np.int64)],
         item_positions[np.frombuffer(items, dtype=np.int64)],
         np.array(values, dtype=np.float64),
+        _timestamps(path, layout, times),
     )
     _refuse_not_finite(path, layout, table)
-    _refuse_duplicates(path, layout, table)
+    if not duplicates_allowed:
+        _refuse_duplicates(path, layout, table)
     return table
 
 
 def _parse(
     path: Path, layout: Layout
-) -> tuple[dict[str, int], dict[str, int], array[int], array[int], array[float]]:
+) -> tuple[dict[str, int], dict[str, int], array[int], array[int], array[float], array[float]]:
     """Read all lines; users and items as codes, counted in the order of first appearance."""
+    user, item, rating = layout.columns[:3]
+    timestamp = layout.columns[3] if len(layout.columns) > 3 else None
     user_codes: dict[str, int] = {}
     item_codes: dict[str, int] = {}
-    users, items, values = array("q"), array("q"), array("d")
+    users, items, values, times = array("q"), array("q"), array("d"), array("d")
     with open_text(path) as text:
         for row in rows_of(path, layout, text):
             try:
-                value = parse_number(row[2])
+                value = parse_number(row[rating])
+                if timestamp is not None:
+                    times.append(parse_number(row[timestamp]))
+                user_id, item_id = row[user].strip(), row[item].strip()
             except (IndexError, ValueError):
                 _raise_bad_row(path, layout, len(values))
-            users.append(user_codes.setdefault(row[0].strip(), len(user_codes)))
-            items.append(item_codes.setdefault(row[1].strip(), len(item_codes)))
+            users.append(user_codes.setdefault(user_id, len(user_codes)))
+            items.append(item_codes.setdefault(item_id, len(item_codes)))
             values.append(value)
-    return user_codes, item_codes, users, items, values
+    return user_codes, item_codes, users, items, values, times
+
+
+def _timestamps(path: Path, layout: Layout, times: array[float]) -> NDArray[Any] | None:
+    """Return times as int64 if all are whole numbers, else as float64; None if there are none."""
+    if len(layout.columns) < 4:
+        return None
+    numbers = np.array(times, dtype=np.float64)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        _raise_bad_row(path, layout, int(np.argmin(finite)))
+    whole = (numbers == np.trunc(numbers)).all() and (np.abs(numbers) <= 2.0**53).all()
+    return numbers.astype(np.int64) if whole else numbers
 
 
 def _sorted_ids(codes: dict[str, int]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -161,27 +197,43 @@ def _refuse_duplicates(path: Path, layout: Layout, table: RatingTable) -> None:
     first_line, _ = line_of_row(path, layout, first)
     second_line, fields = line_of_row(path, layout, second)
     raise RatingsFileError(
-        f"{path}, line {second_line}: user {fields[0].strip()!r} has rated item "
-        f"{fields[1].strip()!r} already, in line {first_line}; keep one rating of each pair"
+        f"{path}, line {second_line}: user {fields[layout.columns[0]].strip()!r} has rated item "
+        f"{fields[layout.columns[1]].strip()!r} already, in line {first_line}; keep one rating "
+        "of each pair"
     )
 
 
 def _raise_bad_row(path: Path, layout: Layout, position: int) -> NoReturn:
     line, fields = line_of_row(path, layout, position)
-    if len(fields) < N_COLUMNS:
+    if len(fields) < layout.n_columns:
         raise RatingsFileError(
             f"{path}, line {line}: too few columns, {fields} when split by "
             f"{SEPARATORS[layout.separator]}; {COLUMNS_REMEDY}"
         )
+    rating = fields[layout.columns[2]]
+    if len(layout.columns) > 3 and _is_finite(rating):
+        timestamp = fields[layout.columns[3]]
+        raise RatingsFileError(
+            f"{path}, line {line}: the timestamp is {timestamp!r}; a timestamp must be a finite "
+            "number"
+        )
     raise RatingsFileError(
-        f"{path}, line {line}: the rating is {fields[2]!r}; "
+        f"{path}, line {line}: the rating is {rating!r}; "
         "a rating must be a finite number such as 4 or 3.5"
     )
 
 
+def _is_finite(text: str) -> bool:
+    try:
+        return bool(np.isfinite(parse_number(text)))
+    except ValueError:
+        return False
+
+
 def _raise_bad_id(path: Path, layout: Layout, column: int, bad: str) -> NoReturn:
     with reading(path), open_text(path) as text:
-        ids = (row[column].strip() for row in rows_of(path, layout, text))
+        place = layout.columns[column]
+        ids = (row[place].strip() for row in rows_of(path, layout, text))
         position = next(number for number, text_of_id in enumerate(ids) if text_of_id == bad)
     line, _ = line_of_row(path, layout, position)
     side = ("user", "item")[column]

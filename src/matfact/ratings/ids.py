@@ -73,7 +73,17 @@ class IdMap:
 
     @classmethod
     def trusted(cls, ids: NDArray[Any]) -> IdMap:
-        """Make a map of an array that is distinct and nobody else's, without looking at it."""
+        """Make a map of an array without looking at it.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (n,)
+            Distinct ids, an array that nobody else changes.
+
+        Returns
+        -------
+        IdMap
+        """
         made = cls.__new__(cls)
         made._set(ids)  # noqa: SLF001 (its own)
         return made

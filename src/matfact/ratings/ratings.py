@@ -97,10 +97,23 @@ class Ratings:
         )
 
     @classmethod
-    def _of_parts(
+    def of_parts(
         cls, parts: Parts, user_ids: IdMap, item_ids: IdMap, by_items: ByItems | None = None
     ) -> Ratings:
-        """Make ratings of arrays that are valid and nobody else's."""
+        """Make ratings of arrays by users that are valid and nobody else's; nothing is checked.
+
+        Parameters
+        ----------
+        parts : (indptr, indices, values, weights, timestamps)
+            The arrays by users.
+        user_ids, item_ids : IdMap
+        by_items : (indptr, indices, values, weights), optional
+            The arrays by items, if they exist.
+
+        Returns
+        -------
+        Ratings
+        """
         for array in (*parts, *(by_items or ())):
             if array is not None:
                 array.flags.writeable = False
@@ -228,7 +241,7 @@ class Ratings:
             None if timestamps is None else _build.checked_timestamps(timestamps),
         )
         parts = _build.compress(triples, user_map, item_map, duplicates)
-        return cls._of_parts(parts, user_map, item_map)
+        return cls.of_parts(parts, user_map, item_map)
 
     @classmethod
     def from_frame(
@@ -292,7 +305,7 @@ class Ratings:
     @classmethod
     def from_matrix(
         cls,
-        X: Any,  # noqa: N803 (scikit-learn's name for it)
+        X: Any,
         *,
         missing_values: float = np.nan,
         dtype: DTypeLike = np.float32,
@@ -323,7 +336,7 @@ class Ratings:
             entry twice.
         """
         parts, (n_users, n_items) = parts_of_matrix(X, missing_values, _build.checked_dtype(dtype))
-        return cls._of_parts(parts, IdMap.range(n_users), IdMap.range(n_items))
+        return cls.of_parts(parts, IdMap.range(n_users), IdMap.range(n_items))
 
     @property
     def n_ratings(self) -> int:
@@ -412,7 +425,7 @@ class Ratings:
             timestamps = timestamps[order]
         by_users = (self.user_indptr, self.user_indices, self.user_values, self.user_weights)
         parts = _build.Parts(*self._items(), timestamps)
-        return Ratings._of_parts(parts, self.item_ids, self.user_ids, by_users)
+        return Ratings.of_parts(parts, self.item_ids, self.user_ids, by_users)
 
     def select(self, which: ArrayLike) -> Ratings:
         """Return some of the ratings, with the same shape and ids.
@@ -445,7 +458,7 @@ class Ratings:
             None if self.user_weights is None else self.user_weights[mask],
             None if self.timestamps is None else self.timestamps[mask],
         )
-        return Ratings._of_parts(parts, self.user_ids, self.item_ids)
+        return Ratings.of_parts(parts, self.user_ids, self.item_ids)
 
     def with_ids(self, user_ids: IdMap, item_ids: IdMap) -> Ratings:
         """Return the same ratings under other ids.
@@ -470,7 +483,7 @@ class Ratings:
                 f"there are {len(user_ids)} user_ids and {len(item_ids)} item_ids for ratings of "
                 f"{self.n_users} x {self.n_items}; give one id for each"
             )
-        return Ratings._of_parts(self._parts(), user_ids, item_ids, self._by_items)
+        return Ratings.of_parts(self._parts(), user_ids, item_ids, self._by_items)
 
     def astype(self, dtype: DTypeLike) -> Ratings:
         """Return the ratings in another precision.
@@ -499,7 +512,7 @@ class Ratings:
         if weights is not None:
             weights = _build.checked_weights(weights, real)
         parts = self._parts()._replace(values=values, weights=weights)
-        return Ratings._of_parts(parts, self.user_ids, self.item_ids)
+        return Ratings.of_parts(parts, self.user_ids, self.item_ids)
 
     def to_triples(self) -> tuple[NDArray[Any], NDArray[Any], Floats]:
         """Return users, items (their ids) and values, sorted by user, then by item.
@@ -558,11 +571,11 @@ class Ratings:
 
 
 def _rebuilt(parts: tuple[Any, ...], user_ids: IdMap, item_ids: IdMap) -> Ratings:
-    return Ratings._of_parts(_build.Parts(*parts), user_ids, item_ids)  # noqa: SLF001 (its own)
+    return Ratings.of_parts(_build.Parts(*parts), user_ids, item_ids)
 
 
 def as_ratings(
-    X: Any,  # noqa: N803 (scikit-learn's name for it)
+    X: Any,
     *,
     missing_values: float = np.nan,
     dtype: DTypeLike | None = None,

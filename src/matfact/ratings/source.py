@@ -11,7 +11,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from matfact.exceptions import RatingsFileError
-from matfact.ratings._layout import COLUMNS_REMEDY, Layout, choose_layout
+from matfact.ratings._layout import (
+    COLUMNS_REMEDY,
+    DEFAULT_COLUMNS,
+    Layout,
+    Wanted,
+    choose_layout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +68,7 @@ def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
         yield text
 
 
-def find_layout(path: Path, separator: str | None) -> Layout:
+def find_layout(path: Path, separator: str | None, wanted: Wanted = DEFAULT_COLUMNS) -> Layout:
     """Find the layout of a file from its first lines.
 
     Raises
@@ -74,7 +80,7 @@ def find_layout(path: Path, separator: str | None) -> Layout:
         head = list(islice((line for line in text if not line.isspace()), N_SNIFFED_LINES))
     if not head:
         raise RatingsFileError(f"{path}: the file is empty; {COLUMNS_REMEDY}")
-    return choose_layout(path, head, separator)
+    return choose_layout(path, head, separator, wanted)
 
 
 def rows_of(path: Path, layout: Layout, lines: Iterable[str]) -> Iterator[list[str]]:

@@ -2,150 +2,216 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matfact.ratings.table import RatingTable
+from matfact._random import random_source
+from matfact._validation import check_integer, check_number
+from matfact.ratings._build import Parts, checked_dtype
+from matfact.ratings.ids import IdMap
+from matfact.ratings.ratings import Ratings
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["synthetic_ratings"]
+    from matfact._random import RandomSource, RandomStateLike
 
-LOWEST, HIGHEST = 1.0, 5.0
+__all__ = ["make_ratings"]
+
 MEAN_RATING = 3.5
 USER_SPREAD, ITEM_SPREAD, FACTOR_SPREAD = 0.45, 0.5, 0.6
 """Standard deviations of the offsets and of the product of the factors, in rating units."""
 
-DENSEST = 0.4
-"""Largest share of rated cells; above it, drawing pairs until they are new would be slow."""
+POPULARITY_SHIFT = 10.0
+"""It flattens the head of the power law, where real popularity is flatter too."""
+
+DENSE = 0.25
+"""Share of rated cells above which all cells are looked at."""
 
 N_WEIGHTED_ROUNDS = 20
+N_AT_ONCE = 1 << 16
 
 
-def synthetic_ratings(
+def make_ratings(
     n_users: int = 600,
     n_items: int = 500,
     n_ratings: int = 30_000,
     *,
-    rank: int = 4,
+    n_factors: int = 8,
     noise: float = 0.7,
-    step: float = 1.0,
-    random_state: int | np.random.Generator = 0,
-) -> RatingTable:
+    user_exponent: float = 0.6,
+    item_exponent: float = 0.9,
+    scale: tuple[float, float] | None = (1.0, 5.0),
+    step: float | None = 1.0,
+    random_state: RandomStateLike = 0,
+    dtype: DTypeLike = np.float32,
+) -> Ratings:
     r"""Draw ratings like those of a film site, with known structure inside.
 
-    The rating of user u for item i is
-    :math:`3.5 + b_u + c_i + p_u \cdot q_i + \varepsilon`, rounded to a multiple of `step` and
-    clipped to 1..5. Offsets b, c, factors p, q and noise are Gaussian, with standard deviations
-    0.45 for b, 0.5 for c, 0.6 for the product and `noise`. Which pairs are rated follows a power
-    law: the item of popularity rank j is drawn with weight :math:`(j + 10)^{-0.9}`, users with
-    exponent -0.6.
+    The rating of user u for item i is :math:`3.5 + b_u + c_i + p_u \cdot q_i + \varepsilon`,
+    rounded to a multiple of `step` and clipped to `scale`. Offsets b, c, factors p, q and noise
+    are Gaussian, with standard deviations 0.45 for b, 0.5 for c, 0.6 for the product and `noise`.
+    Which pairs are rated follows a power law: the item of popularity rank j is drawn with weight
+    :math:`(j + 10)^{-a}`, users likewise; ranks are in random order. Pairs are distinct.
 
     Parameters
     ----------
     n_users, n_items : int
-        Number of users and items, at least 1. Some may remain without ratings.
+        Numbers of users and items, at least 1. Some may remain without ratings.
     n_ratings : int
-        Number of distinct rated pairs, from 1 to 40 % of all pairs.
-    rank : int, default=4
+        Number of rated pairs, from 1 to all of them.
+    n_factors : int, default=8
         Length of the planted factors, >= 0; 0 plants none.
     noise : float, default=0.7
         Standard deviation of the noise, >= 0. Rounding adds about ``0.29 * step``.
-    step : {1.0, 0.5}, default=1.0
-        Whole or half stars.
-    random_state : int or numpy.random.Generator, default=0
+    user_exponent, item_exponent : float, default=0.6 and 0.9
+        The exponents a, >= 0; 0 draws all alike.
+    scale : (float, float) or None, default=(1, 5)
+        Lowest and highest rating. None clips nothing.
+    step : float or None, default=1.0
+        Ratings are multiples of it: 1 for whole stars, 0.5 for half ones. None rounds nothing.
+    random_state : int, numpy.random.RandomState, numpy.random.Generator or None, default=0
         The seed; the same seed gives the same ratings with the same version of numpy.
+    dtype : float32 or float64, default=float32
+        Of the values.
 
     Returns
     -------
-    RatingTable
-        Ids are 1..n_users and 1..n_items; the ratings are in random order.
+    Ratings
+        Ids are the positions.
 
     Raises
     ------
-    ValueError
-        If an argument is out of range.
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range.
 
     Notes
     -----
-    Time and memory are proportional to ``n_ratings * rank``; there is no array of all pairs.
+    O(n_ratings (log n_ratings + n_factors)) time, about 60 bytes a rating; there is no array of
+    all pairs unless a quarter of them is rated.
 
     Examples
     --------
-    >>> table = synthetic_ratings(50, 40, 300, random_state=1)
-    >>> table.shape, table.n_ratings
-    ((50, 40), 300)
+    >>> from matfact import make_ratings
+    >>> make_ratings(50, 40, 300, random_state=1)
+    <Ratings: 50 users x 40 items, 300 ratings, float32>
     """
-    _check_sizes(n_users, n_items, n_ratings)
-    _check_model(rank, noise, step)
-    rng = np.random.default_rng(random_state)
-    users, items = _draw_pairs(n_users, n_items, n_ratings, rng)
+    sizes = _checked_sizes(n_users, n_items, n_ratings)
+    n_factors = check_integer(n_factors, "n_factors", minimum=0)
+    noise = check_number(noise, "noise", zero_allowed=True)
+    exponents = (
+        check_number(user_exponent, "user_exponent", zero_allowed=True),
+        check_number(item_exponent, "item_exponent", zero_allowed=True),
+    )
+    if step is not None:
+        step = check_number(step, "step")
+    if scale is not None and not -np.inf < scale[0] < scale[1] < np.inf:
+        raise ValueError(f"scale is {scale}; give the lowest and the highest rating, or None")
+    real = checked_dtype(dtype)
+    rng = random_source(random_state)
+    cells = _draw_cells(*sizes, exponents, rng)
+    values = _draw_values(cells, sizes[0], sizes[1], n_factors, noise, rng)
+    if step is not None:
+        values = np.round(values / step) * step
+    if scale is not None:
+        np.clip(values, *scale, out=values)
+    indptr = np.searchsorted(cells, np.arange(sizes[0] + 1, dtype=np.int64) * sizes[1])
+    indices = (cells % sizes[1]).astype(np.int32)
+    parts = Parts(indptr.astype(np.int64, copy=False), indices, values.astype(real), None, None)
+    return Ratings.of_parts(parts, IdMap.range(sizes[0]), IdMap.range(sizes[1]))
+
+
+def _checked_sizes(n_users: int, n_items: int, n_ratings: int) -> tuple[int, int, int]:
+    n_users = check_integer(n_users, "n_users", minimum=1)
+    n_items = check_integer(n_items, "n_items", minimum=1)
+    n_ratings = check_integer(n_ratings, "n_ratings", minimum=1)
+    for name, size in (("n_users", n_users), ("n_items", n_items)):
+        if size >= 2**31:
+            raise ValueError(f"{name} is {size}; at most {2**31 - 1} are possible")
+    if n_ratings > n_users * n_items:
+        raise ValueError(
+            f"n_ratings is {n_ratings}; {n_users} x {n_items} have {n_users * n_items} pairs"
+        )
+    return n_users, n_items, n_ratings
+
+
+def _draw_cells(
+    n_users: int,
+    n_items: int,
+    n_ratings: int,
+    exponents: tuple[float, float],
+    rng: RandomSource,
+) -> NDArray[np.int64]:
+    """Draw distinct cells by the popularity of both sides, as ascending row-major numbers."""
+    n_cells = n_users * n_items
+    users = _power_law(n_users, exponents[0], rng)
+    items = _power_law(n_items, exponents[1], rng)
+    if n_ratings > DENSE * n_cells:
+        # The smallest arrival times of Poisson processes are a weighted draw without repetition.
+        times = rng.exponential(size=(n_users, n_items)) / (users[:, None] * items)
+        chosen: NDArray[np.int64] = np.argpartition(times.ravel(), n_ratings - 1)[:n_ratings]
+        return np.sort(chosen)
+    cells = np.empty(0, dtype=np.int64)
+    yield_of_draw = 0.75
+    for n_rounds in range(2**31):
+        n_missing = n_ratings - len(cells)
+        n_new = int(n_missing / yield_of_draw * 1.02) + 64
+        if n_rounds < N_WEIGHTED_ROUNDS:
+            # The counts of independent draws, put in random order on one side: draws of pairs.
+            rows: NDArray[Any] = np.repeat(
+                np.arange(n_users, dtype=np.int64), rng.multinomial(n_new, users)
+            )
+            columns: NDArray[Any] = np.repeat(
+                np.arange(n_items, dtype=np.int32), rng.multinomial(n_new, items)
+            )
+            rng.shuffle(columns)
+        else:
+            # Every popular cell is taken: without this the last few might take for ever.
+            rows = (rng.uniform(size=n_new) * n_users).astype(np.int64)
+            columns = (rng.uniform(size=n_new) * n_items).astype(np.int64)
+        drawn: NDArray[np.int64] = rows * n_items + columns
+        drawn.sort()
+        drawn = drawn[np.append(True, drawn[1:] != drawn[:-1])]
+        if len(cells):
+            places = np.minimum(np.searchsorted(cells, drawn), len(cells) - 1)
+            drawn = drawn[cells[places] != drawn]
+        yield_of_draw = min(max(len(drawn) / n_new, 0.2), 1.0)
+        if len(drawn) > n_missing:
+            drawn = np.delete(drawn, rng.permutation(len(drawn))[: len(drawn) - n_missing])
+        cells = np.sort(np.concatenate([cells, drawn])) if len(cells) else drawn
+        if len(cells) == n_ratings:
+            break
+    return cells
+
+
+def _power_law(size: int, exponent: float, rng: RandomSource) -> NDArray[np.float64]:
+    """Return the shares of a shifted power law over positions in random order."""
+    ranks = rng.permutation(size).astype(np.float64)
+    weights: NDArray[np.float64] = (ranks + POPULARITY_SHIFT) ** -exponent
+    weights /= weights.sum()
+    return weights
+
+
+def _draw_values(
+    cells: NDArray[np.int64],
+    n_users: int,
+    n_items: int,
+    n_factors: int,
+    noise: float,
+    rng: RandomSource,
+) -> NDArray[np.float64]:
+    """Draw the model and its noisy values in the cells."""
     user_offsets = rng.normal(0.0, USER_SPREAD, n_users)
     item_offsets = rng.normal(0.0, ITEM_SPREAD, n_items)
-    # A sum of `rank` products of two unit normals has variance `rank`.
-    scale = np.sqrt(FACTOR_SPREAD / np.sqrt(max(rank, 1)))
-    user_factors = rng.normal(0.0, scale, (n_users, rank))
-    item_factors = rng.normal(0.0, scale, (n_items, rank))
-    raw = MEAN_RATING + user_offsets[users] + item_offsets[items]
-    for factor in range(rank):
-        raw += user_factors[users, factor] * item_factors[items, factor]
-    raw += rng.normal(0.0, noise, n_ratings)
-    values = np.clip(np.round(raw / step) * step, LOWEST, HIGHEST)
-    return RatingTable(np.arange(1, n_users + 1), np.arange(1, n_items + 1), users, items, values)
-
-
-def _check_sizes(n_users: int, n_items: int, n_ratings: int) -> None:
-    for name, size in (("n_users", n_users), ("n_items", n_items), ("n_ratings", n_ratings)):
-        if size < 1:
-            raise ValueError(f"{name} is {size}; it must be at least 1")
-    most = max(1, int(DENSEST * n_users * n_items))
-    if n_ratings > most:
-        raise ValueError(
-            f"n_ratings is {n_ratings}; {n_users} x {n_items} cells allow at most {most} "
-            f"({DENSEST:.0%})"
-        )
-
-
-def _check_model(rank: int, noise: float, step: float) -> None:
-    if rank < 0:
-        raise ValueError(f"rank is {rank}; it must not be negative")
-    if not 0.0 <= noise < np.inf:
-        raise ValueError(f"noise is {noise}; give a number >= 0")
-    if step not in (1.0, 0.5):
-        raise ValueError(f"step is {step}; give 1.0 (whole stars) or 0.5 (half stars)")
-
-
-def _draw_pairs(
-    n_users: int, n_items: int, n_ratings: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw distinct pairs, by weight, until there are enough."""
-    user_shares = _power_law(n_users, 0.6, rng)
-    item_shares = _power_law(n_items, 0.9, rng)
-    cells = np.empty(0, dtype=np.int64)
-    n_rounds = 0
-    while len(cells) < n_ratings:
-        n_new = 2 * (n_ratings - len(cells)) + 16
-        if n_rounds < N_WEIGHTED_ROUNDS:
-            users = np.searchsorted(user_shares, rng.random(n_new), side="right")
-            items = np.searchsorted(item_shares, rng.random(n_new), side="right")
-        else:
-            # Every popular cell is taken: without this the last few pairs might take for ever.
-            users = rng.integers(0, n_users, n_new)
-            items = rng.integers(0, n_items, n_new)
-        drawn = np.concatenate([cells, users * n_items + items])
-        _, first = np.unique(drawn, return_index=True)
-        cells = drawn[np.sort(first)]
-        n_rounds += 1
-    cells = rng.permutation(cells[:n_ratings])
-    return cells // n_items, cells % n_items
-
-
-def _power_law(size: int, exponent: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Give cumulative shares of a shifted power law over positions in random order."""
-    weights = (rng.permutation(size) + 10.0) ** -exponent
-    cumulative: NDArray[np.float64] = np.cumsum(weights)
-    # Dividing by the last sum makes the last share exactly 1, above every draw from [0, 1).
-    cumulative /= cumulative[-1]
-    return cumulative
+    # A sum of n products of two unit normals has variance n.
+    spread = np.sqrt(FACTOR_SPREAD / np.sqrt(max(n_factors, 1)))
+    user_factors: NDArray[Any] = rng.normal(0.0, spread, (n_users, n_factors))
+    item_factors: NDArray[Any] = rng.normal(0.0, spread, (n_items, n_factors))
+    values: NDArray[np.float64] = rng.normal(MEAN_RATING, noise, len(cells))
+    for start in range(0, len(cells), N_AT_ONCE):
+        piece = slice(start, start + N_AT_ONCE)
+        users, items = np.divmod(cells[piece], n_items)
+        values[piece] += user_offsets[users] + item_offsets[items]
+        values[piece] += np.einsum("pf,pf->p", user_factors[users], item_factors[items])
+    return values

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from matfact.ratings.ratings import Ratings
 
 __all__ = ["RatingTable"]
 
@@ -28,6 +31,8 @@ class RatingTable:
         Position of each rating's item in `item_ids`.
     values : ndarray of shape (n_ratings,), float64
         The ratings, finite, in the order of the source. No pair (user, item) comes twice.
+    timestamps : ndarray of shape (n_ratings,), int64 or float64, or None
+        Times of the ratings, if they were read.
     """
 
     user_ids: NDArray[Any]
@@ -35,6 +40,28 @@ class RatingTable:
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     values: NDArray[np.float64]
+    timestamps: NDArray[Any] | None = None
+
+    @classmethod
+    def of_ratings(cls, ratings: Ratings) -> RatingTable:
+        """Make a table of ratings, in their order by users.
+
+        Parameters
+        ----------
+        ratings : Ratings
+
+        Returns
+        -------
+        RatingTable
+        """
+        return cls(
+            ratings.user_ids.ids,
+            ratings.item_ids.ids,
+            ratings.users.astype(np.int64),
+            ratings.user_indices.astype(np.int64),
+            ratings.user_values.astype(np.float64),
+            ratings.timestamps,
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
