@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from matfact.kernels import backend_info
-from matfact.kernels._numpy import gd as numpy_gd
+from matfact.kernels._numpy import gd as numpy_gd  # noqa: F401 (for test_gd_twins)
 
 if find_spec("matfact.kernels._cython.gd"):
     compiled = import_module("matfact.kernels._cython.gd")
@@ -23,13 +23,14 @@ ALL = ["numpy", *COMPILED]
 
 
 @contextmanager
-def selected(name):
-    """Give the `gd` module of an implementation; afterwards set the SIMD level back."""
+def selected(name, kernel="gd"):
+    """Give the module `kernel` of an implementation; afterwards set the SIMD level back."""
     if name == "numpy":
-        yield numpy_gd
+        yield import_module(f"matfact.kernels._numpy.{kernel}")
         return
-    compiled.set_simd_level(name.removeprefix("cython-"))
+    module = import_module(f"matfact.kernels._cython.{kernel}")
+    module.set_simd_level(name.removeprefix("cython-"))
     try:
-        yield compiled
+        yield module
     finally:
-        compiled.set_simd_level(backend_info().simd_level or LEVELS[-1])
+        module.set_simd_level(backend_info().simd_level or LEVELS[-1])
