@@ -20,6 +20,20 @@ def compiled_gd(request):
         yield kernel
 
 
+@pytest.fixture(params=implementations.ALL)
+def sgd_kernel(request):
+    """The `sgd` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "sgd") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_sgd(request):
+    """The compiled `sgd` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "sgd") as kernel:
+        yield kernel
+
+
 @pytest.fixture
 def backend(gd_kernel, monkeypatch):
     """Make the package train on each implementation, and return its `gd` module.

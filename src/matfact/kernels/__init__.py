@@ -34,12 +34,12 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import csr, gd, runtime
+    from matfact.kernels._numpy import csr, gd, runtime, sgd
 
-__all__ = ["BackendInfo", "backend_info", "csr", "gd", "runtime"]
+__all__ = ["BackendInfo", "backend_info", "csr", "gd", "runtime", "sgd"]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("gd",)  # the modules with SIMD levels
+_KERNELS = ("gd", "sgd")  # the modules with SIMD levels
 _MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
@@ -216,6 +216,7 @@ if not TYPE_CHECKING:
     csr = _modules["csr"]
     gd = _modules["gd"]
     runtime = _modules["runtime"]
+    sgd = _modules["sgd"]
 
 _simd_level, _simd_reason = _choose_simd_level(
     os.environ.get("MATFACT_SIMD", ""), _backend, runtime.simd_levels()
