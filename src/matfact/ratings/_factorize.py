@@ -105,7 +105,9 @@ def factorize(array: NDArray[Any], name: str) -> tuple[NDArray[np.int32], NDArra
         If an object stands for a missing id: None, NaN, NaT, pandas.NA.
     """
     kind = array.dtype.kind
-    if kind == "i" and array.size:
+    if not array.size:
+        return np.empty(0, dtype=np.int32), array.copy()
+    if kind == "i":
         compact = _factorize_range(array)
         if compact is not None:
             return compact
@@ -126,7 +128,7 @@ def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
     shape = len(array), -1
     if array.dtype.kind == "U":
         characters = array.view(np.uint32).reshape(shape)
-        if characters.size and characters.max() < 256:
+        if characters.max() < 256:
             # The kernel reads eight bytes at a time.
             keys = np.zeros((len(array), -(-characters.shape[1] // 8) * 8), dtype=np.uint8)
             keys[:, : characters.shape[1]] = characters

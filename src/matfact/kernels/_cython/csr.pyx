@@ -27,7 +27,9 @@ cdef enum:
     FIRST_SLOTS = 1 << 10
 
 
-cdef void count(const int32_t *keys, Py_ssize_t n, int64_t *starts, Py_ssize_t n_rows) noexcept nogil:
+cdef void count(
+    const int32_t *keys, Py_ssize_t n, int64_t *starts, Py_ssize_t n_rows
+) noexcept nogil:
     """Turn n_rows + 1 zeros into the starts of the rows of entries sorted by these keys."""
     cdef Py_ssize_t i
     for i in range(n):
