@@ -27,7 +27,8 @@ MOST_GAPS = 8
 
 LARGEST_INT64 = 2**63 - 1
 
-NUMBERS = (int, float, np.integer, np.floating)
+FLOATS = (float, np.floating)
+NUMBERS = (int, np.integer, *FLOATS)
 
 LARGEST_EXACT = 2.0**53
 """Below it every integer is a float64."""
@@ -76,10 +77,9 @@ def _as_array(ids: object) -> NDArray[Any]:
         return np.empty(0, dtype=np.int64)
     is_numeric = all(issubclass(kind, NUMBERS) for kind in types)
     if is_numeric and not types & {bool, np.bool_}:
-        try:
-            return np.asarray(ids)
-        except OverflowError:  # beyond the integers of numpy
-            pass
+        array = np.asarray(ids)
+        if array.dtype.kind in "iu" or any(issubclass(kind, FLOATS) for kind in types):
+            return array  # else there are integers that numpy would round
     elif types <= {list} or types <= {np.datetime64}:
         return np.asarray(ids)
     objects = np.empty(len(ids), dtype=object)
@@ -89,7 +89,7 @@ def _as_array(ids: object) -> NDArray[Any]:
 
 def _refuse_missing(array: NDArray[Any], place: int, name: str) -> NoReturn:
     raise ValueError(
-        f"{name}[{place}] is {array[place]!r}, a missing id; give an id for every rating, or leave "
+        f"{name}[{place}] is {array[place]}, a missing id; give an id for every rating, or leave "
         "such rows out"
     )
 

@@ -61,7 +61,8 @@ class IdMap:
             order = np.argsort(codes, kind="stable")
             again = order[1:][codes[order[1:]] == codes[order[:-1]]]
             place = int(again.min())
-            raise ValueError(f"ids[{place}] is {array[place]!r}, which came before; give it once")
+            (repeated,) = array[place : place + 1].tolist()
+            raise ValueError(f"ids[{place}] is {repeated!r}, which came before; give it once")
         self._set(distinct_ids(array.copy()))
 
     def _set(self, ids: NDArray[Any] | None, size: int = 0) -> None:
