@@ -64,8 +64,9 @@ def id_array(ids: object, name: str) -> NDArray[Any]:
         if (array == np.trunc(array)).all() and (np.abs(array) <= LARGEST_EXACT).all():
             return array.astype(np.int64)
         return array.astype(np.float64) + 0.0  # -0.0 becomes 0.0
-    native: NDArray[Any] = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return native
+    if kind in "USmM":
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array
 
 
 def _as_array(ids: object) -> NDArray[Any]:

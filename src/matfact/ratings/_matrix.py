@@ -93,6 +93,7 @@ def _of_sparse(
     if len(matrix.shape) != 2:
         raise ValueError(f"X has shape {matrix.shape}; give a matrix, users x items")
     shape = checked_shape(tuple(matrix.shape))
+    _refuse_damaged_starts(matrix)
     coo = matrix.tocoo()
     values = _as_real(coo.data)
     rows, columns = np.asarray(coo.row), np.asarray(coo.col)
@@ -114,6 +115,19 @@ def _of_sparse(
     triples = Columns(_int32(rows), _int32(columns), converted, None, None)
     user_ids, item_ids = (IdMap.range(size) for size in shape)
     return compress(triples, user_ids, item_ids, "raise"), shape
+
+
+def _refuse_damaged_starts(matrix: Any) -> None:
+    """Check the starts of compressed rows: scipy follows wrong ones out of its memory."""
+    if getattr(matrix, "format", None) not in ("csr", "csc"):
+        return
+    indptr, n_stored = np.asarray(matrix.indptr), len(matrix.data)
+    n_rows = matrix.shape[matrix.format == "csc"]
+    in_order = len(indptr) == n_rows + 1 and indptr[0] == 0 and (indptr[1:] >= indptr[:-1]).all()
+    if not in_order or indptr[-1] > min(n_stored, len(matrix.indices)):
+        raise ValueError(
+            f"X has a damaged indptr; it must ascend from 0 to the {n_stored} stored entries"
+        )
 
 
 def _refuse_outside(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> None:

@@ -63,7 +63,8 @@ class IdMap:
             place = int(again.min())
             (repeated,) = array[place : place + 1].tolist()
             raise ValueError(f"ids[{place}] is {repeated!r}, which came before; give it once")
-        self._set(distinct_ids(array.copy()))
+        is_of_variable_width = array.dtype.kind == "T"
+        self._set(distinct_ids(array.astype(object) if is_of_variable_width else array.copy()))
 
     def _set(self, ids: NDArray[Any] | None, size: int = 0) -> None:
         if ids is not None:
