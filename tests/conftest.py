@@ -34,6 +34,34 @@ def compiled_sgd(request):
         yield kernel
 
 
+@pytest.fixture(params=implementations.ALL)
+def als_kernel(request):
+    """The `als` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "als") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_als(request):
+    """The compiled `als` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "als") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.ALL)
+def pairs_kernel(request):
+    """The `pairs` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "pairs") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_pairs(request):
+    """The compiled `pairs` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "pairs") as kernel:
+        yield kernel
+
+
 @pytest.fixture
 def backend(gd_kernel, monkeypatch):
     """Make the package train on each implementation, and return its `gd` module.

@@ -34,12 +34,12 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import csr, gd, runtime, sgd
+    from matfact.kernels._numpy import als, csr, gd, pairs, runtime, sgd
 
-__all__ = ["BackendInfo", "backend_info", "csr", "gd", "runtime", "sgd"]
+__all__ = ["BackendInfo", "als", "backend_info", "csr", "gd", "pairs", "runtime", "sgd"]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("gd", "sgd")  # the modules with SIMD levels
+_KERNELS = ("als", "gd", "pairs", "sgd")  # the modules with SIMD levels
 _MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
@@ -213,8 +213,10 @@ def _choose_simd_level(
 _backend, _reason, _modules = _choose_backend(os.environ.get("MATFACT_BACKEND", "") or "auto")
 
 if not TYPE_CHECKING:
+    als = _modules["als"]
     csr = _modules["csr"]
     gd = _modules["gd"]
+    pairs = _modules["pairs"]
     runtime = _modules["runtime"]
     sgd = _modules["sgd"]
 

@@ -1,0 +1,72 @@
+/* Factors and targets of the entries of a row, for one SIMD level and one real type. */
+#ifndef MATFACT_ALS_GATHER_H
+#define MATFACT_ALS_GATHER_H
+#define AHEAD 8 /* entries whose factors are on their way while others are treated */
+#endif
+
+/* What the entries count: entry j adds quadratic[j] q_j q_j^T to the normal matrix and
+ * linear[j] q_j to its right-hand side. In a row of explicit ratings these are w and
+ * w (r - center - c_j); where absent entries are zeros, w - 1 and w r. */
+static void NAME(targets)(
+    const AlsRows *rows, ptrdiff_t first, ptrdiff_t count, REAL *quadratic, REAL *linear)
+{
+    const int32_t *index = rows->indices + first;
+    const REAL *value = (const REAL *)rows->values + first;
+    const REAL *weight = rows->weights ? (const REAL *)rows->weights + first : NULL;
+    const REAL *bias = rows->other_biases, center = (REAL)rows->center;
+    for (ptrdiff_t j = 0; j < count; j++)
+        linear[j] = value[j] - center - (bias ? bias[index[j]] : 0);
+    for (ptrdiff_t j = 0; j < count; j++) quadratic[j] = weight ? weight[j] : 1;
+    if (weight)
+        for (ptrdiff_t j = 0; j < count; j++) linear[j] *= weight[j];
+    if (rows->gram)
+        for (ptrdiff_t j = 0; j < count; j++) quadratic[j] -= 1;
+}
+
+static ALWAYS_INLINE void NAME(fetch_row)(const REAL *other, ptrdiff_t index, ptrdiff_t padded)
+{
+    for (ptrdiff_t f = 0; f < padded; f += 64 / REAL_BYTES) PREFETCH(other, index * padded + f);
+}
+
+/* Copies the factors of `count` entries into a matrix of panels; into `scaled` times quadratic[j],
+ * unless it is NULL. Adds sum_j linear[j] q_j to `b` and, unless it is NULL, sum_j quadratic[j] q_j
+ * to `s`. `ahead` entries follow in the list. */
+static ALWAYS_INLINE void NAME(gather_panels)(
+    const int scale, const int sums, ptrdiff_t padded,
+    ptrdiff_t count, ptrdiff_t ahead, const int32_t *index, const REAL *other,
+    const REAL *quadratic, const REAL *linear,
+    REAL *panels, REAL *scaled, REAL *b, REAL *s)
+{
+    ptrdiff_t j = 0;
+#define GATHER(n) \
+    for (; j + (n) <= count; j += (n)) { \
+        const REAL *q[n]; \
+        for (int t = 0; t < (n); t++) { \
+            q[t] = other + index[j + t] * padded; \
+            if (j + t + AHEAD < count + ahead) \
+                NAME(fetch_row)(other, index[j + t + AHEAD], padded); \
+        } \
+        for (ptrdiff_t start = 0; start < padded; start += PANEL) { \
+            const ptrdiff_t width = NAME(panel_width)(start, padded); \
+            for (ptrdiff_t f = 0; f < width; f += REALS_OF_VECTOR(LANES)) { \
+                const ptrdiff_t to = start * count + j * width + f; \
+                NAME(reals) *b_f = (NAME(reals) *)(b + start + f); \
+                NAME(reals) *s_f = (NAME(reals) *)(s + start + f); \
+                NAME(reals) sum_b = *b_f, sum_s = {0}; \
+                if (sums) sum_s = *s_f; \
+                UNROLL_ALL for (int t = 0; t < (n); t++) { \
+                    const NAME(reals) x = *(const NAME(reals) *)(q[t] + start + f); \
+                    *(NAME(reals) *)(panels + to + t * width) = x; \
+                    if (scale) *(NAME(reals) *)(scaled + to + t * width) = quadratic[j + t] * x; \
+                    sum_b += linear[j + t] * x; \
+                    if (sums) sum_s += quadratic[j + t] * x; \
+                } \
+                *b_f = sum_b; \
+                if (sums) *s_f = sum_s; \
+            } \
+        } \
+    }
+    GATHER(4)
+    GATHER(1)
+#undef GATHER
+}
