@@ -144,8 +144,8 @@ def test_each_kernel_module_has_a_stub_and_a_twin():
 
 @parametrize([p for p in PYTHON_FILES if p.name == "__init__.py"])
 def test_init_files_hold_imports_and_all_only(path):
-    if named(path) == "kernels/__init__.py":
-        return  # the switch between the backends
+    if named(path) in {"__init__.py", "kernels/__init__.py"}:
+        return  # loading on demand; the switch between the backends
     body = ast.parse(path.read_text(encoding="utf-8")).body
     assert isinstance(body[0], ast.Expr), "has a docstring"
     assert isinstance(body[0].value, ast.Constant), "has a docstring"

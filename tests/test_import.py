@@ -59,7 +59,12 @@ def test_the_version_is_that_of_the_distribution():
 
 def test_the_public_names():
     assert set(matfact.__all__) == {
+        "ALS",
+        "GD",
+        "Imputer",
+        "NMF",
         "Ratings",
+        "SGD",
         "__version__",
         "backend_info",
         "exceptions",
@@ -68,3 +73,15 @@ def test_the_public_names():
         "read_ratings",
         "threads",
     }
+
+
+def test_public_names_are_loaded_on_demand():
+    added = loaded_by("matfact")
+    assert "matfact.models" not in added
+    assert "matfact.ratings" not in added
+    assert set(matfact.__all__) <= set(dir(matfact))
+    for name in matfact.__all__:
+        assert getattr(matfact, name) is not None
+    assert matfact.models.ALS is matfact.ALS
+    with pytest.raises(AttributeError, match="no attribute 'SVD'"):
+        _ = matfact.SVD

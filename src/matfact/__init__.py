@@ -1,13 +1,30 @@
-"""Matrix factorization of ratings."""
+"""Matrix factorization of ratings.
+
+Importing the package loads numpy and the kernels; the names below load the rest when they are first
+used, as everything together would take three times as long.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from matfact import exceptions
 from matfact._threads import threads
 from matfact._version import __version__
-from matfact.classic import matrix_factorization
 from matfact.kernels import backend_info
-from matfact.ratings import Ratings, make_ratings, read_ratings
+
+if TYPE_CHECKING:
+    from matfact.classic import matrix_factorization
+    from matfact.models import ALS, GD, NMF, SGD, Imputer
+    from matfact.ratings import Ratings, make_ratings, read_ratings
 
 __all__ = [
+    "ALS",
+    "GD",
+    "NMF",
+    "SGD",
+    "Imputer",
     "Ratings",
     "__version__",
     "backend_info",
@@ -17,3 +34,32 @@ __all__ = [
     "read_ratings",
     "threads",
 ]
+
+_HOMES = {
+    "ALS": "models",
+    "GD": "models",
+    "Imputer": "models",
+    "NMF": "models",
+    "Ratings": "ratings",
+    "SGD": "models",
+    "make_ratings": "ratings",
+    "matrix_factorization": "classic",
+    "read_ratings": "ratings",
+}
+
+
+_PACKAGES = ("evaluation", "models", "ratings", "training")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # so that this is called once a name
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,6 +12,7 @@ __all__ = [
     "DivergenceError",
     "MatfactError",
     "ModelFileError",
+    "NotFittedError",
     "RatingsFileError",
     "UnknownIdError",
 ]
@@ -45,6 +46,10 @@ class DivergenceError(MatfactError, ArithmeticError):
         # The default would call the class with the message alone, and so lose the exception on
         # its way out of a worker process.
         return type(self), (str(self), self.epoch, self.learning_rate)
+
+
+class NotFittedError(MatfactError, ValueError, AttributeError):
+    """A method that needs a fitted model was called before ``fit``."""
 
 
 class UnknownIdError(MatfactError, KeyError):

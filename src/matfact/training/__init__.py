@@ -1,5 +1,14 @@
 """What the outer loops of training share."""
 
 from matfact.training.history import History, Record
+from matfact.training.loop import BestState, StoppingRule, Trainable, TrainingState, train
 
-__all__ = ["History", "Record"]
+__all__ = [
+    "BestState",
+    "History",
+    "Record",
+    "StoppingRule",
+    "Trainable",
+    "TrainingState",
+    "train",
+]

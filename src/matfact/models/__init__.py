@@ -1,0 +1,9 @@
+"""The estimators."""
+
+from matfact.models.als import ALS
+from matfact.models.gd import GD
+from matfact.models.imputer import Imputer
+from matfact.models.nmf import NMF
+from matfact.models.sgd import SGD
+
+__all__ = ["ALS", "GD", "NMF", "SGD", "Imputer"]
