@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["distinct_ids", "factorize", "id_array", "sorted_ids"]
 
-N_AT_ONCE = 1 << 20
+N_AT_ONCE = 1 << 21
 """Ids that are Python objects at the same time, where they have to become some."""
 
 MANY_OBJECTS = 1 << 18
 
-SHORT_TEXT = 64
+SHORT_TEXT = 40
 """In characters."""
 
 MOST_GAPS = 8
@@ -203,13 +203,14 @@ def _distinct_text(objects: list[Any]) -> tuple[NDArray[np.int32] | None, list[A
     The kernel is several times faster on their characters than a dictionary, which has to look
     at objects all over the memory.
     """
-    if set(map(type, objects)) != {str} or max(map(len, objects)) > SHORT_TEXT:
+    if set(map(type, objects)) != {str}:
+        return None, objects
+    longest = max(map(len, objects))
+    if not 0 < longest <= SHORT_TEXT:
         return None, objects
     if "\0" in "".join(objects):  # an array cannot tell it from the end of a text
         return None, objects
-    array = np.array(objects, dtype=np.str_)
-    if not array.dtype.itemsize:
-        return None, objects
+    array = np.array(objects, dtype=f"U{longest}")
     codes, firsts = csr.factorize(_bytes_of(array))
     return codes, [objects[first] for first in firsts.tolist()]
 
