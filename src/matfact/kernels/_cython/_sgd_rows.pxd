@@ -12,7 +12,9 @@ from matfact.kernels._cython._workspace cimport Space, take
 cdef enum:
     COPY_CHUNK = 512    # rows that a thread copies at a time
     COPY_COST = 8       # multiply-adds in the time of copying one real
-    STATE = 4           # reals of a state: bias, two squares, norm; see State in simd/sgd_real.h
+
+cdef enum:  # the parts of a state, and their number; see simd/sgd_adaptive.h
+    SQUARE = 0, BIAS_SQUARE, NORM, BIAS, STATE
 
 
 cdef struct Rows:
@@ -52,10 +54,10 @@ cdef inline void load_chunk(
         state = <real *> rows.states + i * STATE
         memcpy(row, factors + i * n, n * sizeof(real))
         memset(row + n, 0, (rows.padded - n) * sizeof(real))
-        state[0] = biases[i]
-        state[1] = squares[2 * i]
-        state[2] = squares[2 * i + 1]
-        state[3] = <real> kernels.squared_norm(rows.padded, row)
+        state[SQUARE] = squares[2 * i]
+        state[BIAS_SQUARE] = squares[2 * i + 1]
+        state[NORM] = <real> kernels.squared_norm(rows.padded, row)
+        state[BIAS] = biases[i]
 
 
 cdef inline int load(
@@ -81,8 +83,8 @@ cdef inline int are_finite(
     for i in range(rows.count):
         state = <const real *> rows.states + i * STATE
         sum += kernels.squared_norm(rows.padded, <const real *> rows.factors + i * rows.padded)
-        sum += <double> state[0] * state[0]
-        sum += state[1] + state[2]
+        sum += <double> state[BIAS] * state[BIAS]
+        sum += state[SQUARE] + state[BIAS_SQUARE]
     return isfinite(sum)
 
 
@@ -95,9 +97,9 @@ cdef inline void store_chunk(
         state = <const real *> rows.states + i * STATE
         memcpy(
             factors + i * n, <const real *> rows.factors + i * rows.padded, n * sizeof(real))
-        biases[i] = state[0]
-        squares[2 * i] = state[1]
-        squares[2 * i + 1] = state[2]
+        squares[2 * i] = state[SQUARE]
+        squares[2 * i + 1] = state[BIAS_SQUARE]
+        biases[i] = state[BIAS]
 
 
 cdef inline int store(
