@@ -68,6 +68,7 @@ def test_the_public_names():
         "__version__",
         "backend_info",
         "exceptions",
+        "load",
         "make_ratings",
         "matrix_factorization",
         "read_ratings",

@@ -17,6 +17,7 @@ from matfact.kernels import backend_info
 if TYPE_CHECKING:
     from matfact.classic import matrix_factorization
     from matfact.models import ALS, GD, NMF, SGD, Imputer
+    from matfact.persistence import load
     from matfact.ratings import Ratings, make_ratings, read_ratings
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "backend_info",
     "exceptions",
+    "load",
     "make_ratings",
     "matrix_factorization",
     "read_ratings",
@@ -42,13 +44,14 @@ _HOMES = {
     "NMF": "models",
     "Ratings": "ratings",
     "SGD": "models",
+    "load": "persistence",
     "make_ratings": "ratings",
     "matrix_factorization": "classic",
     "read_ratings": "ratings",
 }
 
 
-_PACKAGES = ("evaluation", "models", "ratings", "training")
+_PACKAGES = ("evaluation", "models", "persistence", "ratings", "training")
 
 
 def __getattr__(name: str) -> Any:

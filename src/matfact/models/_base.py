@@ -23,6 +23,7 @@ from matfact.models._start import scale_of
 from matfact.training import History, StoppingRule, train
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
     from typing import Self, TypeAlias
 
@@ -186,6 +187,31 @@ class FactorModel(Serving, ABC):
         self._train(ratings, arrays, history, None, seed, None, (), max_epochs=1)
         self.n_features_in_ = ratings.n_items
         return self
+
+    def save(self, path: str | os.PathLike[str], *, include_ratings: bool = True) -> None:
+        """Write the model to a file, which `matfact.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; it appears whole or not at all, and replaces one that is there.
+        include_ratings : bool, default=True
+            Whether the training ratings are written too. Without them the file is smaller, and the
+            loaded model can neither leave out what a user has seen, nor explain, nor
+            `partial_fit`.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        TypeError
+            If ids are neither numbers nor text.
+        OSError
+            If writing fails.
+        """
+        from matfact.persistence import save  # noqa: PLC0415 (the one look upwards, when called)
+
+        save(self, path, include_ratings=include_ratings)
 
     def _train(
         self,

@@ -17,7 +17,7 @@ START_STREAM = 0
 """Marks the random numbers of the start among all that follow from one seed."""
 
 SPREAD = 0.1
-"""Standard deviation of the factors at the start, times sqrt(n_factors)."""
+"""Length of a row of factors at the start, for ratings of unit scale."""
 
 
 def normal_start(
@@ -25,15 +25,17 @@ def normal_start(
     n_factors: int,
     dtype: np.dtype[Any],
     seed: int,
+    scale: float,
     spread: float = SPREAD,
 ) -> dict[str, NDArray[Any]]:
     """Draw small factors for all users, then for all items; biases are zero.
 
-    The numbers are drawn in double precision, so that both dtypes begin at the same place.
+    Products of factors have the scale of ratings, so factors have its root. The numbers are drawn
+    in double precision, so that both dtypes begin at the same place.
     """
     rng = np.random.default_rng([seed, START_STREAM])
-    scale = spread / np.sqrt(n_factors)
-    users, items = (rng.normal(0.0, scale, (size, n_factors)).astype(dtype) for size in shape)
+    deviation = spread * np.sqrt(scale / n_factors)
+    users, items = (rng.normal(0.0, deviation, (size, n_factors)).astype(dtype) for size in shape)
     return {
         "user_factors": users,
         "item_factors": items,

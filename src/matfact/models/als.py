@@ -11,7 +11,7 @@ from matfact.kernels import als
 from matfact.models._alternating import Alternating
 from matfact.models._base import FactorModel
 from matfact.models._factors import Factors
-from matfact.models._start import normal_start
+from matfact.models._start import normal_start, scale_of
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -184,7 +184,8 @@ class ALS(FactorModel):
         return ratings.mean if self.biases else 0.0
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
-        arrays = normal_start(ratings.shape, self.n_factors, np.dtype(self.dtype), seed)
+        scale = scale_of(ratings, self._mean_of(ratings))
+        arrays = normal_start(ratings.shape, self.n_factors, np.dtype(self.dtype), seed, scale)
         arrays["item_factors"][...] = 0  # an epoch begins with the items
         if not self.biases:
             del arrays["user_biases"], arrays["item_biases"]

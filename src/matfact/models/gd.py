@@ -13,7 +13,7 @@ from matfact.exceptions import DivergenceError
 from matfact.kernels import gd
 from matfact.models._alternating import weighted_squares
 from matfact.models._base import FactorModel
-from matfact.models._start import normal_start
+from matfact.models._start import normal_start, scale_of
 from matfact.ratings.baselines import fit_damped_means
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class GD(FactorModel):
     learning_rate : float or None, default=None
         :math:`\eta`, above 0. None is 0.2, halved (up to ten times) if training diverges, as it may
         where a few rows have most of the ratings.
-    regularization : float, default=0.05
+    regularization : float, default=0.3
         :math:`\lambda`, at least 0, with :math:`2 \eta \lambda < 1`.
     biases : bool, default=True
         Whether there are b and c; without them :math:`\mu` is 0 too.
     bias_damping : float, default=5.0
         Imagined ratings without bias that each user and item gets, at least 0.
-    max_iter : int, default=200
+    max_iter : int, default=60
         Epochs at most, at least 1.
     tol : float, default=0.0
         Training stops when an epoch lowers the objective (with a validation part: the error, see
@@ -136,10 +136,10 @@ class GD(FactorModel):
         *,
         n_factors: int = 16,
         learning_rate: float | None = None,
-        regularization: float = 0.05,
+        regularization: float = 0.3,
         biases: bool = True,
         bias_damping: float = 5.0,
-        max_iter: int = 200,
+        max_iter: int = 60,
         tol: float = 0.0,
         patience: int = 10,
         random_state: RandomStateLike = None,
@@ -186,8 +186,14 @@ class GD(FactorModel):
         return ratings.mean if self.biases else 0.0
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
-        spread = START_SPREAD * math.sqrt(self.n_factors)
-        arrays = normal_start(ratings.shape, self.n_factors, np.dtype(self.dtype), seed, spread)
+        arrays = normal_start(
+            ratings.shape,
+            self.n_factors,
+            np.dtype(self.dtype),
+            seed,
+            scale_of(ratings, self._mean_of(ratings)),
+            START_SPREAD * math.sqrt(self.n_factors),
+        )
         if not self.biases:
             del arrays["user_biases"], arrays["item_biases"]
             return arrays

@@ -49,7 +49,7 @@ class NMF(FactorModel):
     ----------
     n_factors : int, default=16
         Length of the vectors p and q, at least 1.
-    regularization : float, default=0.06
+    regularization : float, default=0.045
         :math:`\lambda`, at least 0.
     count_exponent : float, default=1.0
         :math:`\nu`: 0 is the same penalty for all rows, 1 one in proportion to their ratings.
@@ -59,7 +59,7 @@ class NMF(FactorModel):
     inner_sweeps : int, default=5
         Sweeps over the factors of a row in each half step, at least 1; fewer are made where nothing
         changes any more.
-    max_iter : int, default=30
+    max_iter : int, default=20
         Epochs at most, at least 1.
     tol : float, default=1e-4
         Training stops when an epoch lowers the objective (with a validation part: the error, see
@@ -131,11 +131,11 @@ class NMF(FactorModel):
         self,
         *,
         n_factors: int = 16,
-        regularization: float = 0.06,
+        regularization: float = 0.045,
         count_exponent: float = 1.0,
         absent: Literal["missing", "zero"] = "missing",
         inner_sweeps: int = 5,
-        max_iter: int = 30,
+        max_iter: int = 20,
         tol: float = 1e-4,
         patience: int = 3,
         random_state: RandomStateLike = None,

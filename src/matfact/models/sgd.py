@@ -25,7 +25,7 @@ __all__ = ["SGD"]
 
 SCHEDULES = ("adaptive", "constant", "exponential")
 
-DEFAULT_RATES = {"adaptive": 0.1, "constant": 0.01, "exponential": 0.03}
+DEFAULT_RATES = {"adaptive": 0.07, "constant": 0.01, "exponential": 0.03}
 
 N_BLOCKS = 16
 """Rows and columns of the grid whose diagonals are worked on side by side. It does not depend on
@@ -71,18 +71,18 @@ class SGD(FactorModel):
         its bias [1]_); needs no tuning. "constant": the learning rate (over s for factors).
         "exponential": that times ``decay ** (epoch - 1)``.
     learning_rate : float or None, default=None
-        Above 0; None is 0.1, 0.01 and 0.03 for the three schedules.
+        Above 0; None is 0.07, 0.01 and 0.03 for the three schedules.
     decay : float, default=0.85
         Of the schedule "exponential", above 0, at most 1.
-    regularization : float, default=0.05
+    regularization : float, default=0.1
         :math:`\lambda`, at least 0.
-    bias_regularization : float, default=0.01
+    bias_regularization : float, default=0.05
         :math:`\lambda_b`, at least 0.
     biases : bool, default=True
         Whether there are b and c; without them :math:`\mu` is 0 too.
-    max_iter : int, default=30
+    max_iter : int, default=20
         Epochs at most, at least 1.
-    tol : float, default=1e-3
+    tol : float, default=0.0
         Training stops when an epoch lowers the objective (with a validation part: the error, see
         `patience`) by less than this share of it; 0 never stops without a validation part.
     patience : int, default=3
@@ -162,11 +162,11 @@ class SGD(FactorModel):
         schedule: Literal["adaptive", "constant", "exponential"] = "adaptive",
         learning_rate: float | None = None,
         decay: float = 0.85,
-        regularization: float = 0.05,
-        bias_regularization: float = 0.01,
+        regularization: float = 0.1,
+        bias_regularization: float = 0.05,
         biases: bool = True,
-        max_iter: int = 30,
-        tol: float = 1e-3,
+        max_iter: int = 20,
+        tol: float = 0.0,
         patience: int = 3,
         random_state: RandomStateLike = None,
         n_threads: int | None = None,
@@ -208,17 +208,23 @@ class SGD(FactorModel):
     def _check_ratings(self, ratings: Ratings) -> None:
         if ratings.user_weights is not None:
             raise ValueError("SGD does not use the weights of ratings; use ALS or NMF")
+        scale, limits = scale_of(ratings, self._mean_of(ratings)), np.finfo(np.dtype(self.dtype))
+        if not float(limits.tiny) <= scale**3 <= float(limits.max):  # squares of gradients begin there
+            raise ValueError(
+                f"ratings have a standard deviation of {scale:.3g}, whose third power is beyond "
+                f"{limits.dtype}; multiply them by a constant, or give dtype=float64"
+            )
 
     def _mean_of(self, ratings: Ratings) -> float:
         return ratings.mean if self.biases else 0.0
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
         dtype = np.dtype(self.dtype)
-        arrays = normal_start(ratings.shape, self.n_factors, dtype, seed)
+        scale = scale_of(ratings, self._mean_of(ratings))
+        arrays = normal_start(ratings.shape, self.n_factors, dtype, seed, scale)
         if not self.biases:
             del arrays["user_biases"], arrays["item_biases"]
         # Gradients of factors have the dimension of ratings to the power 3/2, those of biases 1.
-        scale = scale_of(ratings, self._mean_of(ratings))
         arrays["user_squares"], arrays["item_squares"] = (
             np.tile(np.array([scale**3, scale**2], dtype=dtype), (size, 1))
             for size in ratings.shape
