@@ -1,13 +1,20 @@
 """The csr kernels: both implementations against plain Python."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import implementations
+from matfact.kernels._numpy import csr as numpy_csr
 
-each_kernel = pytest.mark.parametrize("kernel", implementations.modules_of("csr"))
+if implementations.compiled is None:
+    COMPILED = pytest.param(None, id="cython", marks=implementations.without)
+else:
+    COMPILED = pytest.param(import_module("matfact.kernels._cython.csr"), id="cython")
+each_kernel = pytest.mark.parametrize("kernel", [pytest.param(numpy_csr, id="numpy"), COMPILED])
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 60))
 
 

@@ -64,6 +64,14 @@ class TestDense:
         with pytest.raises(ValueError, match=r"X\[0, 1\] is nan; give finite numbers, and miss"):
             Ratings.from_matrix([[1, NAN]], missing_values=missing)
 
+    @pytest.mark.parametrize(
+        ("missing", "error"),
+        [(None, TypeError), ("0", TypeError), (True, TypeError), (np.inf, ValueError)],
+    )
+    def test_what_cannot_stand_for_missing(self, missing, error):
+        with pytest.raises(error, match=f"missing_values is '?{missing}'?; give NaN or a"):
+            Ratings.from_matrix(DENSE, missing_values=missing)
+
     def test_masked_cells_are_missing(self):
         matrix = np.ma.masked_equal(np.array([[1, 9], [9, 2]]), 9)
         ratings = Ratings.from_matrix(matrix)

@@ -60,7 +60,7 @@ def selection(which: object, n_ratings: int) -> NDArray[np.bool_]:
             )
         mask = array
     elif array.dtype.kind in "iu" or not array.size:
-        array = array.astype(np.int64, copy=False)
+        array = array.astype(np.int64, copy=False) if array.size else np.zeros(0, dtype=np.int64)
         outside = (array < 0) | (array >= n_ratings)
         if outside.any():
             place = int(outside.argmax())

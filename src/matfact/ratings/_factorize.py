@@ -61,9 +61,10 @@ def id_array(ids: object, name: str) -> NDArray[Any]:
         too_large = array.dtype == np.uint64 and array.size and array.max() > LARGEST_INT64
         return array if too_large else array.astype(np.int64, copy=False)
     if kind == "f":
+        array = array.astype(np.float64, copy=False)
         if (array == np.trunc(array)).all() and (np.abs(array) <= LARGEST_EXACT).all():
             return array.astype(np.int64)
-        return array.astype(np.float64) + 0.0  # -0.0 becomes 0.0
+        return array + 0.0  # -0.0 becomes 0.0
     if kind in "USmM":
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     return array

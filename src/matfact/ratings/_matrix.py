@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matfact._validation import check_number, real_array
+from matfact._validation import real_array
 from matfact.ratings._build import Columns, Parts, checked_shape, compress, from_cells
 from matfact.ratings.ids import IdMap
 
@@ -33,8 +33,7 @@ def parts_of_matrix(
     ValueError
         If it is not 2-d, is empty, has no rating, or holds a number that is not finite.
     """
-    if not _is_nan(missing_values):
-        check_number(abs(missing_values), "missing_values", zero_allowed=True)
+    missing_values = _checked_missing(missing_values)
     if is_sparse(matrix):
         return _of_sparse(matrix, missing_values, dtype)
     _refuse_table(matrix)
@@ -53,6 +52,21 @@ def parts_of_matrix(
     return from_cells(present, array, dtype), shape
 
 
+def _checked_missing(missing_values: object) -> float:
+    """Return what stands for a missing rating as a float: NaN or a finite number."""
+    if isinstance(missing_values, bool | np.bool_) or not isinstance(
+        missing_values, int | float | np.integer | np.floating
+    ):
+        raise TypeError(f"missing_values is {missing_values!r}; give NaN or a number such as 0")
+    try:
+        number = float(missing_values)
+    except OverflowError:
+        number = np.inf
+    if np.isinf(number):
+        raise ValueError(f"missing_values is {missing_values}; give NaN or a finite number")
+    return number
+
+
 def _as_real(matrix: object) -> NDArray[Any]:
     try:
         return real_array(matrix, "X")
@@ -63,12 +77,8 @@ def _as_real(matrix: object) -> NDArray[Any]:
         ) from None
 
 
-def _is_nan(number: object) -> bool:
-    return isinstance(number, float | np.floating) and bool(np.isnan(number))
-
-
 def _is_present(values: NDArray[Any], missing_values: float) -> NDArray[np.bool_]:
-    if not _is_nan(missing_values):
+    if not np.isnan(missing_values):
         return np.asarray(values != missing_values)
     return ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
 
@@ -97,7 +107,7 @@ def _of_sparse(
     coo = matrix.tocoo()
     values = _as_real(coo.data)
     rows, columns = np.asarray(coo.row), np.asarray(coo.col)
-    if not _is_nan(missing_values):
+    if not np.isnan(missing_values):
         kept = values != missing_values
         rows, columns, values = rows[kept], columns[kept], values[kept]
     if not len(values):

@@ -251,7 +251,7 @@ class IdMap:
         if array.dtype.kind not in "iu":
             if array.size:
                 raise TypeError(f"positions have dtype {array.dtype}; give integers")
-            array = array.astype(np.int64)
+            array = np.zeros(array.shape, dtype=np.int64)
         outside = (array < 0) | (array >= self._size)
         if outside.any():
             bad = array[outside].flat[0]
