@@ -8,23 +8,27 @@ MODULE = "import runpy; runpy.run_module('matfact', run_name='__main__', alter_s
 """Code that does what ``python -m matfact`` does, for `isolated.run_python`."""
 
 
+def run(*arguments):
+    return main([*map(str, arguments)])
+
+
 def fit(*arguments):
-    return main(["fit", *map(str, arguments), "--quiet"])
+    return run("fit", *arguments, "--quiet")
 
 
-def reports(output):
-    """The errors of every report in an output, each {name: RMSE} in the order of the lines."""
-    parts = output.split("held-out RMSE\n")[1:]
-    return [
-        {
-            name: float(error)
-            for name, error in re.findall(r"^  (\w.*?) +(\d\.\d+)$", p, re.MULTILINE)
-        }
-        for p in parts
-    ]
+def errors_in(output):
+    """The tables of errors in an output, each {name: (RMSE, MAE)} in the order of the lines."""
+    parts = re.split(r"^.*error +RMSE +MAE\n", output, flags=re.MULTILINE)[1:]
+    line = re.compile(r"^  (\w.*?) +(\d+\.\d{4}) +(\d+\.\d{4})$", re.MULTILINE)
+    return [{name: (float(a), float(b)) for name, a, b in line.findall(part)} for part in parts]
 
 
-def held_out_rmse(output):
-    """The errors of an output with one report."""
-    (report,) = reports(output)
-    return report
+def errors_of(output):
+    """The errors of an output with one table."""
+    (table,) = errors_in(output)
+    return table
+
+
+def rmse_of(output):
+    """The RMSE of each line of the one table of an output."""
+    return {name: rmse for name, (rmse, _) in errors_of(output).items()}

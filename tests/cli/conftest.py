@@ -1,8 +1,9 @@
-"""The ratings file of the command line tests."""
+"""A ratings file, and models fitted to it, for the command line tests."""
 
 import numpy as np
 import pytest
 
+from cli.commands import fit
 from matfact import make_ratings
 
 
@@ -18,3 +19,23 @@ def ratings_file(tmp_path_factory):
     ]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def model_file(ratings_file, tmp_path_factory):
+    """A model of these ratings."""
+    path = tmp_path_factory.mktemp("model") / "model.npz"
+    assert fit(ratings_file, "--out", path) == 0
+    return path
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file and return its path."""
+
+    def write_file(content, name="file.csv"):
+        path = tmp_path / name
+        path.write_text(content, encoding="utf-8")
+        return path
+
+    return write_file

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from cli.commands import MODULE, held_out_rmse
+from cli.commands import MODULE, rmse_of
 from isolated import COMPILED, run_python
 from matfact import backend_info
 from matfact.cli import _demo, _timing, main
@@ -33,10 +33,10 @@ def test_the_report(capsys, monkeypatch):
     output, errors = capsys.readouterr()
     assert errors == ""
     assert output.startswith("synthetic ratings: 900 ratings from 1 to 5, 60 users, 50 items")
-    assert list(held_out_rmse(output)) == [
+    assert list(rmse_of(output)) == [
         "global mean",
         "user and item means",
-        "factorization",
+        "ALS",
     ]
     assert re.search(rf"^  {backend_info().backend} +\d+\.\d{{3}} ms / \d", output, re.MULTILINE)
     assert re.search(rf"^  {other} +500.000 ms / 250.000 ms", output, re.MULTILINE)
@@ -90,8 +90,8 @@ def test_only_the_times(capsys):
 def test_as_a_stranger_runs_it():
     done = run_python(MODULE, "demo", timeout=120)
     assert done.returncode == 0, done.stderr
-    errors = held_out_rmse(done.stdout)
-    assert errors["factorization"] < 0.95 * errors["user and item means"]
+    errors = rmse_of(done.stdout)
+    assert errors["ALS"] < 0.95 * errors["user and item means"]
     compiled = re.search(r"^  cython +(.*)$", done.stdout, re.MULTILINE)[1]
     assert (" ms / " in compiled) == COMPILED
     if not COMPILED:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import MODULE, fit, held_out_rmse
+from cli.commands import MODULE, fit, rmse_of
 from isolated import BACKENDS, run_python
 
 pytestmark = pytest.mark.realdata
@@ -31,14 +31,14 @@ def test_the_accuracy_of_the_defaults(backend, movielens):
     done = run_python(MODULE, "fit", movielens, MATFACT_BACKEND=backend, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "100000 ratings from 1 to 5, 943 users, 1682 items" in done.stdout
-    errors = held_out_rmse(done.stdout)
-    assert errors["factorization"] <= 0.945
-    assert errors["factorization"] < errors["user and item means"] < errors["global mean"]
+    errors = rmse_of(done.stdout)
+    assert errors["ALS"] <= 0.945
+    assert errors["ALS"] < errors["user and item means"] < errors["global mean"]
 
 
 def test_other_seeds(movielens, capsys):
     found = []
     for seed in range(5):
         assert fit(movielens, "--seed", seed) == 0
-        found.append(held_out_rmse(capsys.readouterr().out)["factorization"])
+        found.append(rmse_of(capsys.readouterr().out)["ALS"])
     assert max(found) < 0.93

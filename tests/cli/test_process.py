@@ -26,8 +26,26 @@ def test_version_and_help():
     assert re.fullmatch(r"matfact \d+\.\d+.*\n", version.stdout)
     usage = run_python(MODULE, "fit", "--help")
     assert usage.returncode == 0
-    for word in ("--learning-rate", "0.2", "allow_pickle=False", "damped", "exit codes"):
+    for word in ("--learning-rate", "matfact.ALS", "--holdout", "persistence", "exit codes"):
         assert word in usage.stdout
+
+
+@pytest.mark.parametrize("command", ["fit", "predict", "evaluate", "recommend", "demo", "info"])
+def test_help_loads_nothing_that_only_a_command_needs(command):
+    code = """
+import sys
+from matfact.cli import main
+try:
+    main([sys.argv[1], "--help"])
+except SystemExit:
+    print(sorted(name for name in sys.modules if name.startswith("matfact.")))
+"""
+    done = run_python(code, command)
+    assert done.returncode == 0, done.stderr
+    usage, _, loaded = done.stdout.rstrip().rpartition("\n")
+    assert usage.startswith(f"usage: python -m matfact {command} ")
+    for part in ("models", "ratings", "training", "evaluation", "persistence"):
+        assert f"'matfact.{part}" not in loaded
 
 
 def test_bad_input_gives_no_traceback(tmp_path):
@@ -48,6 +66,9 @@ def test_progress_goes_to_the_log_without_a_terminal(ratings_file):
     code = "import matfact.training.progress as p; p.SECONDS_BETWEEN_LINES = 0.0; " + MODULE
     done = run_python(code, "fit", str(ratings_file), "--iterations", "2")
     assert done.returncode == 0
+    assert re.match(r"training: iteration 1 of 2, objective \d", done.stderr)
+    options = ["--iterations", "2", "--validation", "0.1"]
+    done = run_python(code, "fit", str(ratings_file), *options)
     assert re.match(r"training: iteration 1 of 2, validation RMSE \d", done.stderr)
     quiet = run_python(code, "fit", str(ratings_file), "--iterations", "2", "--quiet")
     assert quiet.stderr == ""
@@ -58,7 +79,7 @@ def test_progress_goes_to_the_log_without_a_terminal(ratings_file):
 def test_ctrl_c(backend, ratings_file, tmp_path):
     out = tmp_path / "model.npz"
     command = [sys.executable, "-m", "matfact", "fit", str(ratings_file), "--out", str(out)]
-    # So slow a learning rate goes on for ever.
+    command += ["--model", "gd", "--validation", "0"]  # which nothing stops
     command += ["--learning-rate", "1e-9", "--iterations", str(10**9)]
     with subprocess.Popen(
         command,
@@ -76,17 +97,38 @@ def test_ctrl_c(backend, ratings_file, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_from_ratings_to_recommendations(backend, ratings_file, tmp_path):
+    model = str(tmp_path / "model.npz")
+    outputs = []
+    for arguments in (
+        ["fit", str(ratings_file), "--model", "sgd", "--out", model],
+        ["predict", model, "--user", "7", "--item", "film 3"],
+        ["evaluate", model, str(ratings_file)],
+        ["recommend", model, "7", "-n", "2"],
+    ):
+        done = run_python(MODULE, *arguments, MATFACT_BACKEND=backend)
+        assert (done.returncode, done.stderr) == (0, "")
+        outputs.append(done.stdout)
+    assert outputs[0].endswith(f"written to {model}\n")
+    assert re.fullmatch(r"user,item,prediction\n7,film 3,[\d.]+\n", outputs[1])
+    assert re.search(r"SGD of 32 factors +\d\.\d{4} \d\.\d{4}\n$", outputs[2])
+    assert re.fullmatch(r"item,score\n(film \d+,[\d.]+\n){2}", outputs[3])
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes break in another way")
-def test_a_reader_that_goes_away():
+@pytest.mark.parametrize("command", ["info", "predict", "recommend"])
+def test_a_reader_that_goes_away(command, model_file, ratings_file):
     script = textwrap.dedent("""
         import os, sys
         read, write = os.pipe()
         os.close(read)
         os.dup2(write, 1)
         from matfact.cli import main
-        sys.exit(main(["info"]))
+        sys.exit(main(sys.argv[1:]))
     """)
-    done = run_python(script)
+    rest = {"info": [], "predict": [model_file, ratings_file], "recommend": [model_file, "7"]}
+    done = run_python(script, command, *map(str, rest[command]))
     assert (done.returncode, done.stderr) == (1, "")
 
 

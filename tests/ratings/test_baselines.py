@@ -5,40 +5,40 @@ import pytest
 
 from matfact.ratings.baselines import fit_damped_means
 from matfact.ratings.synthetic import make_ratings
-from matfact.ratings.table import RatingTable
 
 
-def small_table():
-    return RatingTable.of_ratings(make_ratings(30, 25, 200, random_state=1))
+def small_ratings():
+    return make_ratings(30, 25, 200, random_state=1, dtype=np.float64)
 
 
-def fit(table, **options):
-    return fit_damped_means(table.users, table.items, table.values, table.shape, **options)
+def fit(ratings, **options):
+    users, items, values = ratings.users, ratings.user_indices, ratings.user_values
+    return fit_damped_means(users, items, values, ratings.shape, **options)
 
 
-def exact_offsets(table, damping):
+def exact_offsets(ratings, damping):
     """Solve the damped least squares problem as one dense linear system."""
-    n_users, n_items = table.shape
-    design = np.zeros((table.n_ratings, n_users + n_items))
-    design[np.arange(table.n_ratings), table.users] = 1.0
-    design[np.arange(table.n_ratings), n_users + table.items] = 1.0
-    centred = table.values - table.values.mean()
+    n_users, n_items = ratings.shape
+    design = np.zeros((ratings.n_ratings, n_users + n_items))
+    design[np.arange(ratings.n_ratings), ratings.users] = 1.0
+    design[np.arange(ratings.n_ratings), n_users + ratings.user_indices] = 1.0
+    centred = ratings.user_values - ratings.mean
     gram = design.T @ design + damping * np.eye(n_users + n_items)
     return np.split(np.linalg.solve(gram, design.T @ centred), [n_users])
 
 
 @pytest.mark.parametrize("damping", [2.0, 5.0, 50.0])
 def test_the_offsets_solve_the_least_squares_problem(damping):
-    table = small_table()
-    means = fit(table, damping=damping)
-    user_offsets, item_offsets = exact_offsets(table, damping)
-    assert means.global_mean == pytest.approx(table.values.mean())
+    ratings = small_ratings()
+    means = fit(ratings, damping=damping)
+    user_offsets, item_offsets = exact_offsets(ratings, damping)
+    assert means.global_mean == pytest.approx(ratings.mean)
     np.testing.assert_allclose(means.user_offsets, user_offsets, atol=2e-3)
     np.testing.assert_allclose(means.item_offsets, item_offsets, atol=2e-3)
 
 
 def test_predictions_add_mean_and_offsets():
-    means = fit(small_table())
+    means = fit(small_ratings())
     predicted = means.predict(np.array([3, 4]), np.array([7, 7]))
     expected = means.global_mean + means.user_offsets[[3, 4]] + means.item_offsets[7]
     assert predicted.tolist() == expected.tolist()
@@ -82,4 +82,4 @@ def test_no_ratings():
 @pytest.mark.parametrize("damping", [-1.0, float("inf"), float("nan")])
 def test_damping_out_of_range(damping):
     with pytest.raises(ValueError, match=f"damping is {damping}; give a number >= 0"):
-        fit(small_table(), damping=damping)
+        fit(small_ratings(), damping=damping)

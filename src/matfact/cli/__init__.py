@@ -1,4 +1,4 @@
-"""The command line: ``python -m matfact demo``, ``fit`` and ``info``."""
+"""The command line: ``python -m matfact fit``, ``predict`` and others; see ``--help``."""
 
 from matfact.cli._main import main
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from matfact._threads import resolve_n_threads, threads
-from matfact._version import __version__
+from matfact._threads import threads
 from matfact.cli._errors import UsageError
-from matfact.cli._model import VALIDATION, Settings, Training, train
-from matfact.cli._output import check_writable, write_npz
-from matfact.cli._report import describe_data, describe_errors, describe_training, held_out_errors
+from matfact.cli._files import check_writable, ratings_of
+from matfact.cli._report import (
+    describe_data,
+    describe_errors,
+    describe_training,
+    held_out_predictions,
+)
+from matfact.cli._training import new_model, train, validation_share
+from matfact.evaluation import random_split
 from matfact.kernels import backend_info
-from matfact.ratings.files import read_ratings_file
-from matfact.ratings.splits import Split, random_split
+from matfact.persistence import save
 
 if TYPE_CHECKING:
     import argparse
     from contextlib import AbstractContextManager
 
-    from matfact.ratings.table import RatingTable
-
-DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "colons": "::"}
+__all__ = ["limited", "run"]
 
 
-def run_fit(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Read the file, train, report, write.
 
     Raises
@@ -34,39 +34,35 @@ def run_fit(arguments: argparse.Namespace) -> None:
     RatingsFileError
         If the file is faulty.
     UsageError
-        If the file has too few ratings to split, or ``--out`` cannot be written.
+        If options do not fit together or the file has too few ratings for them, or ``--out``
+        cannot be written.
     DivergenceError
-        If ``--learning-rate`` is too large.
+        If training diverges.
     """
+    model = new_model(arguments)
     if arguments.out is not None:
         check_writable(arguments.out, overwrite=arguments.overwrite)
-    delimiter = DELIMITERS[arguments.delimiter] if arguments.delimiter else None
-    table = read_ratings_file(arguments.file, delimiter=delimiter)
-    rng = np.random.default_rng(arguments.seed)
-    split = random_split(table.n_ratings, test=arguments.holdout, validation=VALIDATION, rng=rng)
-    if not len(split.validation):
-        raise UsageError(
-            f"{arguments.file}: {table.n_ratings} ratings, {len(split.test)} of them held out, "
-            "leave too few to train; give more ratings or lower --holdout"
-        )
-    print(describe_data(arguments.file.name, table, split, arguments.seed), flush=True)
-
+    ratings = ratings_of(arguments)
+    share = validation_share(arguments)
+    sizes = _sizes_of_parts(arguments, ratings.n_ratings, share)
+    print(describe_data(arguments.file.name, ratings))
+    print(
+        "split by seed {}: {} for training, {} for validation, {} held out".format(
+            arguments.seed, *sizes
+        ),
+        flush=True,
+    )
+    training_part, test = ratings, None
+    if sizes[2]:
+        training_part, test = random_split(ratings, arguments.holdout, random_state=arguments.seed)
     with limited(arguments.threads):
-        settings = Settings(
-            n_features=arguments.features,
-            learning_rate=arguments.learning_rate,
-            n_iterations=arguments.iterations,
-            n_threads=resolve_n_threads(None),
-            verbose=False if arguments.quiet else None,
-        )
-        model, training = train(table, split, settings, rng)
-    print(describe_training(training, settings, backend_info().backend))
-    errors = held_out_errors(table, split, model) if len(split.test) else {}
-    if errors:
-        print(describe_errors(errors))
+        training = train(model, training_part, share, quiet=arguments.quiet)
+        print(describe_training(training, backend_info().backend))
+        if test is not None:
+            predictions = held_out_predictions(model, training_part, test)
+            print(describe_errors("held-out error", test.user_values, predictions))
     if arguments.out is not None:
-        metadata = _metadata(arguments, table, split, training, errors)
-        write_npz(arguments.out, table, model, metadata)
+        save(model, arguments.out)
         print(f"written to {arguments.out}")
 
 
@@ -75,30 +71,21 @@ def limited(n_threads: int | None) -> AbstractContextManager[None]:
     return nullcontext() if n_threads is None else threads(n_threads)
 
 
-def _metadata(
-    arguments: argparse.Namespace,
-    table: RatingTable,
-    split: Split,
-    training: Training,
-    errors: dict[str, float],
-) -> dict[str, object]:
-    return {
-        "matfact": __version__,
-        "backend": backend_info().backend,
-        "file": arguments.file.name,
-        "n_ratings": table.n_ratings,
-        "n_train": len(split.train),
-        "n_validation": len(split.validation),
-        "n_held_out": len(split.test),
-        "seed": arguments.seed,
-        "holdout": arguments.holdout,
-        "features": arguments.features,
-        "learning_rate": training.learning_rate,
-        "iteration": training.best.iteration,
-        "n_iterations": training.best.n_iterations,
-        "validation_rmse": training.best.error,
-        "held_out_rmse": errors,
-        "seconds": round(training.seconds, 3),
-        "prediction": "clip(global_mean + user_offsets[u] + item_offsets[i] "
-        "+ user_factors[u] @ item_factors[:, i], *rating_range)",
-    }
+def _sizes_of_parts(
+    arguments: argparse.Namespace, n_ratings: int, share: float | None
+) -> tuple[int, int, int]:
+    """Return the numbers of ratings for training, validation and test, as they will be split."""
+    n_test = round(arguments.holdout * n_ratings)
+    rest = n_ratings - n_test
+    n_validation = 0 if share is None else round(share * rest)
+    if n_validation == rest:
+        raise UsageError(
+            f"{arguments.file}: {n_ratings} ratings, {n_test} of them held out and {n_validation} "
+            "for validation, leave none to train on; give more ratings or lower --holdout"
+        )
+    if share is not None and not n_validation:
+        raise UsageError(
+            f"{arguments.file}: {share:g} of {rest} ratings is not one to validate on; give more "
+            "ratings, a larger --validation, or --validation 0 for none"
+        )
+    return rest - n_validation, n_validation, n_test

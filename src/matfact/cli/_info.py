@@ -9,7 +9,9 @@ from matfact.kernels import backend_info
 if TYPE_CHECKING:
     import argparse
 
+__all__ = ["run"]
 
-def run_info(arguments: argparse.Namespace) -> None:  # noqa: ARG001 - every command takes them
+
+def run(arguments: argparse.Namespace) -> None:  # noqa: ARG001 - every command takes them
     """Print which backend is in use and why, SIMD level, threads and versions."""
     print(backend_info())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matfact._threads import resolve_n_threads
-from matfact.cli._model import LEARNING_RATE, N_FEATURES, START_SPREAD
 from matfact.kernels import backend_info
 from matfact.ratings import Ratings
 from matfact.training.gradient_descent import DenseProblem, ObservedProblem
@@ -21,9 +20,13 @@ from matfact.training.gradient_descent import DenseProblem, ObservedProblem
 if TYPE_CHECKING:
     import argparse
 
-    from matfact.ratings.table import RatingTable
+__all__ = ["describe_timings", "time_here", "time_other_backend"]
 
 BACKENDS = ("cython", "numpy")
+
+N_FEATURES = 32
+LEARNING_RATE = 0.2
+START_SPREAD = 0.003
 
 N_REPEATS = 7
 SECONDS_A_REPEAT = 0.05
@@ -33,15 +36,15 @@ Timings = dict[str, float]
 """Seconds an iteration: "observed" for the ratings as a sparse set, "full" for a full matrix."""
 
 
-def time_here(table: RatingTable) -> Timings:
-    """Time iterations of the backend in use, in float32, and take the median."""
-    values = table.values - table.values.mean()
+def time_here(ratings: Ratings) -> Timings:
+    """Time iterations of the classic algorithm on the backend in use; take the median."""
+    centred = ratings.user_values - ratings.user_values.mean()
     observed = ObservedProblem(
-        Ratings.from_triples(table.users, table.items, values, shape=table.shape)
+        Ratings.from_triples(ratings.users, ratings.user_indices, centred, shape=ratings.shape)
     )
     # Without an empty cell, of the same size: what matrix_factorization does with dense data.
-    full_ratings = np.random.default_rng(0).normal(size=table.shape).astype(np.float32)
-    density = table.n_ratings / full_ratings.size
+    full_ratings = np.random.default_rng(0).normal(size=ratings.shape).astype(np.float32)
+    density = ratings.n_ratings / full_ratings.size
     return {
         "observed": _seconds_an_iteration(observed, LEARNING_RATE / density),
         "full": _seconds_an_iteration(DenseProblem(full_ratings), LEARNING_RATE),
@@ -92,11 +95,11 @@ def time_other_backend(arguments: argparse.Namespace) -> dict[str, Timings | str
     return {other: timings}
 
 
-def describe_timings(table: RatingTable, results: dict[str, Timings | str]) -> str:
+def describe_timings(ratings: Ratings, results: dict[str, Timings | str]) -> str:
     """Lay out the times, one line for each backend, compiled first."""
-    n_users, n_items = table.shape
-    what = f"{table.n_ratings} ratings / full matrix {n_users} x {n_items}"
-    lines = [f"time of one iteration, {N_FEATURES} features, float32: {what}"]
+    n_users, n_items = ratings.shape
+    what = f"{ratings.n_ratings} ratings / full matrix {n_users} x {n_items}"
+    lines = [f"time of one iteration of gradient descent, {N_FEATURES} features, float32: {what}"]
     for backend in BACKENDS:
         result = results[backend]
         if isinstance(result, str):

@@ -1,16 +1,13 @@
-"""A table of ratings with the ids of its users and items: what every reader returns."""
+"""A table of ratings with the ids of its users and items: what the reader of text returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-    from matfact.ratings.ratings import Ratings
 
 __all__ = ["RatingTable"]
 
@@ -42,27 +39,6 @@ class RatingTable:
     values: NDArray[np.float64]
     timestamps: NDArray[Any] | None = None
 
-    @classmethod
-    def of_ratings(cls, ratings: Ratings) -> RatingTable:
-        """Make a table of ratings, in their order by users.
-
-        Parameters
-        ----------
-        ratings : Ratings
-
-        Returns
-        -------
-        RatingTable
-        """
-        return cls(
-            ratings.user_ids.ids,
-            ratings.item_ids.ids,
-            ratings.users.astype(np.int64),
-            ratings.user_indices.astype(np.int64),
-            ratings.user_values.astype(np.float64),
-            ratings.timestamps,
-        )
-
     @property
     def shape(self) -> tuple[int, int]:
         """Number of users and number of items."""
@@ -72,9 +48,3 @@ class RatingTable:
     def n_ratings(self) -> int:
         """Number of ratings."""
         return len(self.values)
-
-    def part(
-        self, positions: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Copy users, items and values of the ratings at some positions."""
-        return self.users[positions], self.items[positions], self.values[positions]

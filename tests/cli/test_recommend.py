@@ -1,0 +1,70 @@
+"""``recommend``: the best items for a user."""
+
+import csv
+import io
+
+import pytest
+
+from cli.commands import run
+from matfact import read_ratings
+from matfact.persistence import load, save
+
+
+def recommended(capsys):
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    header, *rows = csv.reader(io.StringIO(output))
+    assert header == ["item", "score"]
+    return [(item, float(score)) for item, score in rows]
+
+
+@pytest.mark.parametrize(("options", "n"), [((), 10), (("-n", 3), 3), (("-n", 9999), None)])
+def test_the_best_unseen_items(model_file, capsys, options, n):
+    assert run("recommend", model_file, 7, *options) == 0
+    table = recommended(capsys)
+    items, scores = load(model_file).recommend(7, n or 9999)
+    assert [item for item, _ in table] == items.tolist()
+    assert [score for _, score in table] == pytest.approx(scores, rel=1e-5)
+
+
+def test_seen_items(model_file, ratings_file, capsys):
+    users, items, _ = read_ratings(ratings_file).to_triples()
+    assert run("recommend", model_file, 7, "--include-seen", "-n", 9999) == 0
+    assert len(recommended(capsys)) == 90
+    assert run("recommend", model_file, 7, "-n", 9999) == 0
+    unseen = {item for item, _ in recommended(capsys)}
+    held_out = unseen & set(items[users == 7])
+    assert len(unseen) == 90 - sum(users == 7) + len(held_out)
+
+
+def test_candidates(model_file, write, capsys):
+    path = write("film 3\n\n  film 4\nfilm 8\n")
+    assert run("recommend", model_file, 7, "--include-seen", "--candidates", path) == 0
+    assert {item for item, _ in recommended(capsys)} == {"film 3", "film 4", "film 8"}
+    for content, message in (
+        ("film 3\nnew\n", "candidates has 1 unknown id: 'new'"),
+        ("", "empty"),
+    ):
+        assert run("recommend", model_file, 7, "--candidates", write(content)) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_an_unknown_user(model_file, capsys):
+    for user in ("121", "nobody"):
+        assert run("recommend", model_file, user) == 2
+        output, errors = capsys.readouterr()
+        assert output == ""
+        assert errors.startswith("matfact: user has 1 unknown id: ")
+        assert errors.count("\n") == 1
+
+
+def test_a_model_without_its_ratings(model_file, tmp_path, capsys):
+    path = tmp_path / "small.npz"
+    save(load(model_file), path, include_ratings=False)
+    assert run("recommend", path, 7) == 2
+    assert capsys.readouterr().err == (
+        f"matfact: {path} was saved without its ratings, which tell what a user has seen; add "
+        "--include-seen\n"
+    )
+    assert run("recommend", path, 7, "--include-seen") == 0
+    assert len(recommended(capsys)) == 10
