@@ -1,0 +1,125 @@
+"""Other libraries behind one kind of function each, and what they need as input.
+
+Every peer is optional: `installed` tells which are there. README.md says how to install them so
+that the comparison is fair (LIBMF has to be compiled for AVX; PyPI's build is plain scalar code).
+"""
+
+# ruff: noqa: PLC0415 (peers are optional, and imported where they are used)
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+
+import numpy as np
+
+__all__ = ["blas_epoch", "cmfrec_fit", "installed", "libmf_fit", "libmf_predict", "surprise_svd"]
+
+
+def installed(name):
+    """Tell whether a peer can be imported."""
+    return importlib.util.find_spec(name) is not None
+
+
+def triples(ratings):
+    """Return what LIBMF takes: an array of float32 rows (user, item, rating)."""
+    columns = ratings.users, ratings.user_indices, ratings.user_values
+    return np.column_stack(columns).astype(np.float32)
+
+
+def libmf_fit(rows, n_factors, epochs, *, regularization=0.05, eta=0.1, n_threads=1):
+    """Train LIBMF's real-valued factorization; the objective is that of matfact's SGD."""
+    with contextlib.redirect_stdout(io.StringIO()):  # it greets when it is imported
+        from libmf import mf
+    model = mf.MF(
+        k=n_factors,
+        nr_iters=epochs,
+        nr_threads=n_threads,
+        lambda_p1=0.0,
+        lambda_q1=0.0,
+        lambda_p2=regularization,
+        lambda_q2=regularization,
+        eta=eta,
+        quiet=True,
+    )
+    model.fit(rows)
+    return model
+
+
+def libmf_predict(model, test):
+    """Return LIBMF's predictions, cut to 1..5 as those of matfact are."""
+    return np.clip(model.predict(triples(test)[:, :2].copy()), 1, 5).astype(np.float64)
+
+
+def cmfrec_fit(matrix, n_factors, epochs, *, use_cg, regularization=5.0, n_threads=1):
+    """Train cmfrec's CMF with biases on a scipy matrix, without what only serving needs."""
+    from cmfrec import CMF
+
+    model = CMF(
+        k=n_factors,
+        lambda_=regularization,
+        use_cg=use_cg,
+        finalize_chol=False,
+        niter=epochs,
+        nthreads=n_threads,
+        precompute_for_predictions=False,
+        include_all_X=False,
+        produce_dicts=False,
+        verbose=False,
+    )
+    return model.fit(matrix)
+
+
+def surprise_svd(train, test):
+    """Train Surprise's SVD with its defaults; return its predictions of the test part."""
+    from surprise import SVD, Reader
+    from surprise.trainset import Trainset
+
+    by_user, by_item = {}, {}
+    for user, item, value in zip(
+        train.users.tolist(), train.user_indices.tolist(), train.user_values.tolist(), strict=True
+    ):
+        by_user.setdefault(user, []).append((item, value))
+        by_item.setdefault(item, []).append((user, value))
+    # Its own ids are numbers in order of appearance; here they are the positions.
+    names = {"users": dict(enumerate(range(train.n_users)))}
+    names["items"] = dict(enumerate(range(train.n_items)))
+    trainset = Trainset(
+        by_user,
+        by_item,
+        train.n_users,
+        train.n_items,
+        train.n_ratings,
+        Reader(rating_scale=(1, 5)).rating_scale,
+        names["users"],
+        names["items"],
+    )
+    model = SVD(random_state=0).fit(trainset)
+    pairs = zip(test.users.tolist(), test.user_indices.tolist(), strict=True)
+    return np.array([model.predict(user, item).est for user, item in pairs])
+
+
+def blas_epoch(ratings, users, items, regularization):
+    """Run an epoch of ALS by BLAS and LAPACK calls for each row: ssyrk, sgemv, sposv.
+
+    Without biases, and with the loop in Python, which adds about 5 us a row.
+    """
+    from scipy.linalg.blas import sgemv, ssyrk
+    from scipy.linalg.lapack import sposv
+
+    sides = (
+        (ratings.user_indptr, ratings.user_indices, ratings.user_values, users, items),
+        (ratings.item_indptr, ratings.item_indices, ratings.item_values, items, users),
+    )
+    for indptr, indices, values, own, other in sides:
+        diagonal = np.arange(own.shape[1])
+        for row in range(len(indptr) - 1):
+            start, end = indptr[row], indptr[row + 1]
+            if start == end:
+                continue
+            gathered = other[indices[start:end]].T  # columns are contiguous, as Fortran has them
+            gram = ssyrk(1.0, gathered)
+            gram[diagonal, diagonal] += regularization * (end - start)
+            right = sgemv(1.0, gathered, values[start:end])
+            own[row] = sposv(gram, right, overwrite_a=True, overwrite_b=True)[1]
