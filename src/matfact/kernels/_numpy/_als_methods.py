@@ -25,7 +25,7 @@ def by_elimination(batch: Batch) -> Floats:
     diagonal = np.diagonal(matrix, axis1=1, axis2=2)
     failed = ~np.isfinite(diagonal).all(axis=1)
     k = matrix.shape[1]
-    floor = np.finfo(matrix.dtype).eps * k * diagonal
+    floor = np.finfo(matrix.dtype).eps * (k + 32) * diagonal
     matrix -= batch.mean[:, :, None] * batch.mean[:, None, :] * batch.inverse[:, None, None]
     inverse = np.zeros_like(right)
     for i in range(k):

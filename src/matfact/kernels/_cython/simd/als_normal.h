@@ -121,7 +121,7 @@ static void NAME(normal_row)(
     const ptrdiff_t k = rows->n_features, padded = rows->padded, line = whole_lines(padded);
     const REAL ridge = ((const REAL *)rows->ridge)[row];
     /* the rounding error of a pivot is up to this share of what it was made of */
-    const REAL share = (REAL)((REAL_BYTES == 4 ? 1.2e-7 : 2.3e-16) * (double)k);
+    const REAL share = (REAL)((REAL_BYTES == 4 ? 1.2e-7 : 2.3e-16) * (double)(k + 32));
     REAL *a = scratch, *square = a + whole_lines(padded * padded);
     REAL *b = square + whole_lines(padded * padded), *s = b + line, *floor_ = s + line;
     REAL *inverse_root = floor_ + line, *x = inverse_root + line;
