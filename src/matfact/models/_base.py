@@ -121,7 +121,6 @@ class FactorModel(Serving, ABC):
         else:
             arrays, history, best = self._start(ratings, seed), History(), None
         self._train(ratings, arrays, history, best, seed, validation, callbacks)
-        self.n_features_in_ = ratings.n_items
         return self
 
     def fit_transform(self, X: object, y: object = None, **fit_params: Any) -> Floats:
@@ -185,7 +184,6 @@ class FactorModel(Serving, ABC):
             seed = self._seed_of_fit()
             arrays, history = self._start(ratings, seed), History()
         self._train(ratings, arrays, history, None, seed, None, (), max_epochs=1)
-        self.n_features_in_ = ratings.n_items
         return self
 
     def save(self, path: str | os.PathLike[str], *, include_ratings: bool = True) -> None:
@@ -260,6 +258,7 @@ class FactorModel(Serving, ABC):
             self.history_, self.seed_, self._best = history, seed, solver.best
             self.n_iter_ = history[-1].iteration if len(history) else 0
             self.best_iteration_ = epoch
+            self.n_features_in_ = ratings.n_items
 
     def _finish(self, factors: Factors, ratings: Ratings) -> None:
         """Change factors, in place, that training leaves alone."""

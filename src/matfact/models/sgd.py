@@ -209,7 +209,8 @@ class SGD(FactorModel):
         if ratings.user_weights is not None:
             raise ValueError("SGD does not use the weights of ratings; use ALS or NMF")
         scale, limits = scale_of(ratings, self._mean_of(ratings)), np.finfo(np.dtype(self.dtype))
-        if not float(limits.tiny) <= scale**3 <= float(limits.max):  # squares of gradients begin there
+        # Sums of squared gradients begin with this power.
+        if not float(limits.tiny) <= scale**3 <= float(limits.max):
             raise ValueError(
                 f"ratings have a standard deviation of {scale:.3g}, whose third power is beyond "
                 f"{limits.dtype}; multiply them by a constant, or give dtype=float64"
