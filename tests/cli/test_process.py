@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import textwrap
 
 import pytest
@@ -34,6 +35,7 @@ def test_version_and_help():
 def test_help_loads_nothing_that_only_a_command_needs(command):
     code = """
 import sys
+import time
 from matfact.cli import main
 try:
     main([sys.argv[1], "--help"])
@@ -90,6 +92,7 @@ def test_ctrl_c(backend, ratings_file, tmp_path):
         env=os.environ | {"MATFACT_BACKEND": backend},
     ) as process:
         process.stdout.readline()  # printed when the file has been read
+        time.sleep(1)  # while numpy.random is imported, its C code may swallow the exception
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
