@@ -27,12 +27,12 @@ def movielens():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_accuracy_of_the_defaults(backend, movielens):
-    # Measured 0.9020 in under 2 s. The bounds are those of the acceptance.
+    # Measured 0.9045.
     done = run_python(MODULE, "fit", movielens, MATFACT_BACKEND=backend, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "100000 ratings from 1 to 5, 943 users, 1682 items" in done.stdout
     errors = rmse_of(done.stdout)
-    assert errors["ALS"] <= 0.945
+    assert errors["ALS"] <= 0.92
     assert errors["ALS"] < errors["user and item means"] < errors["global mean"]
 
 
@@ -41,4 +41,4 @@ def test_other_seeds(movielens, capsys):
     for seed in range(5):
         assert fit(movielens, "--seed", seed) == 0
         found.append(rmse_of(capsys.readouterr().out)["ALS"])
-    assert max(found) < 0.93
+    assert max(found) < 0.92  # measured 0.8913 to 0.9105

@@ -5,8 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import textwrap
+import time
 
 import pytest
 
@@ -35,7 +35,6 @@ def test_version_and_help():
 def test_help_loads_nothing_that_only_a_command_needs(command):
     code = """
 import sys
-import time
 from matfact.cli import main
 try:
     main([sys.argv[1], "--help"])
@@ -76,9 +75,31 @@ def test_progress_goes_to_the_log_without_a_terminal(ratings_file):
     assert quiet.stderr == ""
 
 
+def test_nothing_is_imported_while_it_trains(ratings_file):
+    # Imports swallow a KeyboardInterrupt now and then, so that Ctrl-C would do nothing.
+    code = """
+import sys
+from matfact.cli import _fit, main
+loaded = []
+describe = _fit.describe_data, _fit.describe_training
+def watched(function):
+    def call(*arguments):
+        loaded.append(set(sys.modules))
+        return function(*arguments)
+    return call
+_fit.describe_data, _fit.describe_training = map(watched, describe)
+main(["fit", *sys.argv[1:], "--quiet"])
+print(sorted(loaded[1] - loaded[0]))
+"""
+    done = run_python(code, str(ratings_file), "--validation", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_ctrl_c(backend, ratings_file, tmp_path):
+@pytest.mark.parametrize("seconds", [0, 0.5])  # at once, and well within the training
+def test_ctrl_c(backend, seconds, ratings_file, tmp_path):
     out = tmp_path / "model.npz"
     command = [sys.executable, "-m", "matfact", "fit", str(ratings_file), "--out", str(out)]
     command += ["--model", "gd", "--validation", "0"]  # which nothing stops
@@ -92,7 +113,7 @@ def test_ctrl_c(backend, ratings_file, tmp_path):
         env=os.environ | {"MATFACT_BACKEND": backend},
     ) as process:
         process.stdout.readline()  # printed when the file has been read
-        time.sleep(1)  # while numpy.random is imported, its C code may swallow the exception
+        time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import numpy.random  # noqa: F401 (loaded on demand else, and a Ctrl-C then may get lost)
+
 from matfact._threads import threads
 from matfact.cli._errors import UsageError
 from matfact.cli._files import check_writable, ratings_of
