@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from matfact.kernels import backend_info
-from matfact.kernels._numpy import gd as numpy_gd  # noqa: F401 (for test_gd_twins)
+from matfact.kernels._numpy import gd as numpy_gd  # noqa: F401 (tests take it from here)
 
 if find_spec("matfact.kernels._cython.gd"):
     compiled = import_module("matfact.kernels._cython.gd")

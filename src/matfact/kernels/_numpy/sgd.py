@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
@@ -149,8 +151,11 @@ def epoch(  # noqa: PLR0917 (arrays in, arrays out)
     """
     arrays = user_factors, user_biases, user_squares, item_factors, item_biases, item_squares
     copies = [array.copy() for array in arrays]
-    users, items = _Side(*copies[:3], adaptive), _Side(*copies[3:], adaptive)
-    mean = user_factors.dtype.type(mean)
+    users, items = (
+        _Side(factors, biases, squares, adaptive)
+        for factors, biases, squares in (copies[:3], copies[3:])
+    )
+    mean = float(user_factors.dtype.type(mean))
     blocks = np.arange(len(strata_order))
     n_blocks = len(blocks)
     total = 0.0
@@ -177,6 +182,15 @@ def epoch(  # noqa: PLR0917 (arrays in, arrays out)
                 )
     if not (np.isfinite(total) and users.is_finite() and items.is_finite()):
         return float("nan")
-    for array, copy in zip(arrays, copies, strict=True):
-        array[:] = copy
+    before = [array.copy() for array in arrays]
+    try:
+        _assign(arrays, copies)
+    except BaseException:  # Ctrl-C between two arrays
+        _assign(arrays, before)
+        raise
     return total
+
+
+def _assign(arrays: Sequence[Floats], values: Sequence[Floats]) -> None:
+    for array, value in zip(arrays, values, strict=True):
+        array[:] = value
