@@ -15,7 +15,7 @@ typedef struct {
 
 static ALWAYS_INLINE void NAME(prefetch_row)(const ptrdiff_t padded, const REAL *row)
 {
-    UNROLL_ALL for (ptrdiff_t f = 0; f < padded; f += 64 / REAL_BYTES) PREFETCH(row, f);
+    for (ptrdiff_t f = 0; f < padded; f += 64 / REAL_BYTES) PREFETCH(row, f);
 }
 
 /* Train on `count` ratings, one after another; the sum of the squared errors before the updates.
@@ -55,8 +55,7 @@ static ALWAYS_INLINE double NAME(train_rows)(
             user->bias = bias_keep * user->bias + r.bias_rate * error;
             item->bias = bias_keep * item->bias + r.bias_rate * error;
         }
-        UNROLL_ALL for (ptrdiff_t v = 0; v < n; v++)
-        {
+        for (ptrdiff_t v = 0; v < n; v++) {
             const VECTOR old_p = p[v], old_q = q[v];
             p[v] = update.keep_p * old_p + update.add_q * old_q;
             q[v] = update.keep_q * old_q + update.add_p * old_p;

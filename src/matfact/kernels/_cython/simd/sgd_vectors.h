@@ -38,15 +38,14 @@ static ALWAYS_INLINE REAL NAME(sum_of)(VECTOR x)
 /* The product of two rows of n vectors. Four sums, for an addition takes four cycles. */
 static ALWAYS_INLINE REAL NAME(dot)(const ptrdiff_t n, const VECTOR *x, const VECTOR *y)
 {
-    VECTOR a = x[0] * y[0], b = a - a, c = b, d = b;
+    VECTOR a = x[0] * y[0], b = {0}, c = {0}, d = {0};
     ptrdiff_t v = 1;
-    UNROLL_ALL for (; v + 3 < n; v += 4)
-    {
+    for (; v + 3 < n; v += 4) {
         b += x[v] * y[v];
         c += x[v + 1] * y[v + 1];
         d += x[v + 2] * y[v + 2];
         a += x[v + 3] * y[v + 3];
     }
-    UNROLL_ALL for (; v < n; v++) b += x[v] * y[v];
+    for (; v < n; v++) b += x[v] * y[v];
     return NAME(sum_of)((a + c) + (b + d));
 }
