@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-N_FACTORS = pytest.mark.parametrize("k", [1, 3, 8, 16, 33, 130])
+N_FACTORS = pytest.mark.parametrize("k", [1, 8, 33, 130])
 
 
 def model(n, m, k, dtype, biases=True):
