@@ -1,9 +1,18 @@
 """Fixtures that run a test on every implementation of the kernels."""
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from kernels import implementations
 from matfact.training import gradient_descent
+
+# Machines that run tests stall: no example has a time limit. A change is judged by the same
+# examples everywhere; HYPOTHESIS_PROFILE=default searches for new ones.
+settings.register_profile("matfact", deadline=None, derandomize=True)
+if "HYPOTHESIS_PROFILE" not in os.environ:
+    settings.load_profile("matfact")
 
 
 @pytest.fixture(params=implementations.ALL)

@@ -65,7 +65,8 @@ class Alternating:
         for side, rows in sides:
             ridge, bias_ridge = ridges(rows.counts(), side)
             dtype = factors.user_factors.dtype
-            self._ridges[side] = ridge.astype(dtype), bias_ridge.astype(dtype)
+            with np.errstate(over="ignore"):  # then no row has a finite solution, which is told
+                self._ridges[side] = ridge.astype(dtype), bias_ridge.astype(dtype)
 
     def epoch(self, number: int) -> float:  # noqa: ARG002 (all epochs are alike)
         """Solve all items, then all users; return the objective."""

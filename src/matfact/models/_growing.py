@@ -56,7 +56,8 @@ class Growing(FittedModel):
         dtype = factors.item_factors.dtype
         own = np.zeros((len(rows), factors.item_factors.shape[1]), dtype=dtype)
         biases = None if factors.item_biases is None else np.zeros(len(rows), dtype=dtype)
-        ridge, bias_ridge = self._ridges(rows.counts(), side)
+        with np.errstate(over="ignore"):  # then no row has a finite solution, which is told below
+            ridge, bias_ridge = (r.astype(dtype) for r in self._ridges(rows.counts(), side))
         n_failed = als.solve_rows(
             rows.indptr,
             rows.indices,
@@ -67,8 +68,8 @@ class Growing(FittedModel):
             own,
             biases,
             factors.mean,
-            ridge.astype(dtype),
-            bias_ridge.astype(dtype),
+            ridge,
+            bias_ridge,
             self._gram(factors),
             self._method,
             INNER_STEPS,

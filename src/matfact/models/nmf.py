@@ -242,8 +242,9 @@ class NMF(FactorModel):
     def _fill_empty(self, own: Floats, indptr: NDArray[np.int64], others: Floats) -> None:
         """Give rows without ratings the mean of those that have some: zeros would predict 0."""
         empty = np.diff(indptr) == 0
-        if self.absent == "missing" and empty.any():
-            own[empty] = others[others.any(axis=1)].mean(axis=0, dtype=np.float64)
+        filled = others[others.any(axis=1)]
+        if self.absent == "missing" and empty.any() and len(filled):
+            own[empty] = filled.mean(axis=0, dtype=np.float64)
 
     def _free_factors(self, row: NDArray[Any]) -> NDArray[np.bool_]:
         return np.asarray(row[0] > 0)

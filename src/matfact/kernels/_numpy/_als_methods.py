@@ -49,10 +49,12 @@ def by_conjugate_gradients(batch: Batch, start: Floats, n_steps: int) -> Floats:
     """Take steps of conjugate gradients from the given factors."""
     small = np.finfo(start.dtype).eps ** 2
     out = start.copy()
-    residual = batch.right_side() - batch.times(out)
+    right = batch.right_side()
+    residual = right - batch.times(out)
     direction = residual.copy()
     square = _dots(residual, residual)
-    negligible = square * small
+    # A start at the solution leaves rounding errors, where a singular matrix has no curvature.
+    negligible = np.maximum(square, 64 * _dots(right, right)) * small
     out[~np.isfinite(square)] = np.nan
     going = square > negligible
     for _ in range(n_steps):
