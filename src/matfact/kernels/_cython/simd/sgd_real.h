@@ -8,10 +8,6 @@
 #include "sgd_adaptive.h"
 #define PREFETCH_AHEAD 12 /* ratings */
 
-/* Bytes of a row from which two ratings are treated side by side (measured on Zen 3: 6 % of an epoch
- * at 128 float32, and as much lost at 32, where the processor looks far enough ahead by itself). */
-#define LONG_ROW(adaptive) ((adaptive) ? 256 : 512)
-
 typedef struct {
     int32_t user, item;
     REAL rating;
@@ -31,8 +27,8 @@ typedef struct {
 } NAME(Shared);
 
 /* Train on n ratings that have no row in common; add the squares of the errors before the updates
- * to `total`. Side by side they hide one another's latency: a rating's update waits for its error,
- * and rows of many features leave the processor no room to look far ahead. */
+ * to `total`. Two at a time share the work of adaptive steps (measured on Zen 3: 10 to 15 % of an
+ * epoch with 32 or 64 float32; with constant steps it would gain nothing). */
 static ALWAYS_INLINE double NAME(visit)(
     const int n, const ptrdiff_t padded, const int adaptive, const NAME(Shared) *shared,
     const NAME(Node) *nodes, double total)
@@ -40,6 +36,7 @@ static ALWAYS_INLINE double NAME(visit)(
     const ptrdiff_t n_vectors = padded / REALS;
     const NAME(Rates) *r = &shared->rates;
     VECTOR *p[2], *q[2];
+    NAME(State) *user[2], *item[2];
     REAL error[2], dot[2];
     NAME(Update) update[2];
     UNROLL_ALL for (int j = 0; j < n; j++) {
@@ -48,19 +45,18 @@ static ALWAYS_INLINE double NAME(visit)(
         dot[j] = NAME(dot)(n_vectors, p[j], q[j]);
     }
     UNROLL_ALL for (int j = 0; j < n; j++) {
-        NAME(State) *user = shared->user_states + nodes[j].user;
-        NAME(State) *item = shared->item_states + nodes[j].item;
-        error[j] = nodes[j].rating - shared->mean - user->bias - item->bias - dot[j];
+        user[j] = shared->user_states + nodes[j].user;
+        item[j] = shared->item_states + nodes[j].item;
+        error[j] = nodes[j].rating - shared->mean - user[j]->bias - item[j]->bias - dot[j];
         total += (double)error[j] * (double)error[j];
-        if (adaptive)
-            update[j] = NAME(adapt)(r, error[j], dot[j], user, item);
-        else {
-            const NAME(Update) same = {
-                shared->keep, r->rate * error[j], shared->keep, r->rate * error[j]};
-            update[j] = same;
-            user->bias = shared->bias_keep * user->bias + r->bias_rate * error[j];
-            item->bias = shared->bias_keep * item->bias + r->bias_rate * error[j];
-        }
+    }
+    if (adaptive) NAME(adapt)(n, r, error, dot, user, item, update);
+    else UNROLL_ALL for (int j = 0; j < n; j++) {
+        const REAL add = r->rate * error[j], bias_add = r->bias_rate * error[j];
+        const NAME(Update) own_update = {shared->keep, add, shared->keep, add};
+        update[j] = own_update;
+        user[j]->bias = shared->bias_keep * user[j]->bias + bias_add;
+        item[j]->bias = shared->bias_keep * item[j]->bias + bias_add;
     }
     UNROLL_ALL for (int j = 0; j < n; j++) {
         VECTOR *RESTRICT x = p[j], *RESTRICT y = q[j];
@@ -73,8 +69,8 @@ static ALWAYS_INLINE double NAME(visit)(
     return total;
 }
 
-/* Train on `count` ratings in their order, long rows two at a time where they are different ones; the
- * sum of the squared errors before the updates. */
+/* Train on `count` ratings in their order, two at a time where that pays and they have no row in
+ * common; the sum of the squared errors before the updates. */
 static ALWAYS_INLINE double NAME(train_rows)(
     const ptrdiff_t padded, const int adaptive, const SgdRun *run, ptrdiff_t count,
     const NAME(Node) *nodes)
@@ -86,11 +82,10 @@ static ALWAYS_INLINE double NAME(train_rows)(
     const NAME(Shared) shared = {
         run->user_rows, run->item_rows, run->user_states, run->item_states, rates,
         (REAL)run->mean, 1 - rates.rate * rates.penalty, 1 - rates.bias_rate * rates.bias_penalty};
-    const int pairs = padded * REAL_BYTES >= LONG_ROW(adaptive);
     double total = 0;
     for (ptrdiff_t t = 0, n; t < count; t += n) {
         const NAME(Node) *node = nodes + t;
-        n = pairs && t + 1 < count && node[0].user != node[1].user && node[0].item != node[1].item
+        n = adaptive && t + 1 < count && node[0].user != node[1].user && node[0].item != node[1].item
                 ? 2 : 1;
         for (ptrdiff_t j = 0; j < n; j++) {
             const NAME(Node) *ahead = nodes + smaller(t + j + PREFETCH_AHEAD, count - 1);
@@ -131,4 +126,3 @@ static double NAME(squared_norm)(ptrdiff_t count, const void *x)
 #undef REALS
 #undef SQRT
 #undef PREFETCH_AHEAD
-#undef LONG_ROW
