@@ -2,8 +2,9 @@
  * level and one real type.
  *
  * A step multiplies A = sum_j w_j q_j q_j^T + ridge I with the direction p: a dot product with each
- * q_j, and as many vectors added. Four entries at a time, so that p and the sum are read once for
- * four. Rows up to PANEL_BYTES copy their q_j once and read the copy in the later steps.
+ * q_j, and as many vectors added. Eight entries at a time: p and the sum are read once for eight, and
+ * the additions of a dot product, each of which waits for the one before, are hidden behind those of
+ * the others. Rows up to PANEL_BYTES copy their q_j once and read the copy in the later steps.
  *
  * The bias is eliminated as in als_normal.h, so steps are those for A - s s^T / pivot: with the
  * bias that is best for the factors of that moment.
@@ -36,8 +37,8 @@ static ALWAYS_INLINE void NAME(pass)(
 #define PASS(n) \
     for (; j + (n) <= count; j += (n)) { \
         const REAL *q[n]; \
-        NAME(reals) sum[4] = {{0}}; \
-        REAL c[4]; \
+        NAME(reals) sum[8] = {{0}}; \
+        REAL c[8]; \
         for (int t = 0; t < (n); t++) { \
             q[t] = source == FROM_COPY ? copy + (j + t) * padded \
                                        : other + index[j + t] * padded; \
@@ -53,6 +54,7 @@ static ALWAYS_INLINE void NAME(pass)(
             } \
         } \
         NAME(sum_lanes)(sum, c); \
+        if ((n) > 4) NAME(sum_lanes)(sum + 4, c + 4); \
         UNROLL_ALL for (int t = 0; t < (n); t++) { \
             c[t] *= quadratic[j + t]; \
             if (first) c[t] = linear[j + t] - c[t]; \
@@ -70,6 +72,8 @@ static ALWAYS_INLINE void NAME(pass)(
             if (sums) *s_f = weighted; \
         } \
     }
+    if (!sums) /* with two sums there are not enough registers */
+        PASS(8)
     PASS(4)
     PASS(1)
 #undef PASS
