@@ -55,6 +55,10 @@ class FactorModel(Serving, ABC):
         """Return the constant of the model; the factors and biases explain the rest."""
         return ratings.mean
 
+    def _prior_of(self, ratings: Ratings) -> float:
+        """Return what is predicted for an unknown user and an unknown item."""
+        return ratings.mean
+
     def _clip_range(self, ratings: Ratings) -> tuple[float, float]:
         """Return the limits of predictions: the smallest and the largest rating."""
         return float(ratings.user_values.min()), float(ratings.user_values.max())
@@ -224,7 +228,7 @@ class FactorModel(Serving, ABC):
     ) -> None:
         """Run the loop; whatever ends it, the model is then fitted to what the arrays hold."""
         mean = self._mean_of(ratings)
-        factors = Factors.from_arrays(arrays, mean, ratings.mean)
+        factors = Factors.from_arrays(arrays, mean, self._prior_of(ratings))
         limits = self._clip_range(ratings)
         error = self._validation_error(ratings, validation, factors, limits)
         self.scale_ = scale_of(ratings, mean)
