@@ -71,6 +71,20 @@ def compiled_pairs(request):
         yield kernel
 
 
+@pytest.fixture(params=implementations.ALL)
+def topn_kernel(request):
+    """The `topn` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "topn") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_topn(request):
+    """The compiled `topn` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "topn") as kernel:
+        yield kernel
+
+
 @pytest.fixture
 def backend(gd_kernel, monkeypatch):
     """Make the package train on each implementation, and return its `gd` module.

@@ -34,12 +34,22 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, csr, gd, pairs, runtime, sgd
+    from matfact.kernels._numpy import als, csr, gd, pairs, runtime, sgd, topn
 
-__all__ = ["BackendInfo", "als", "backend_info", "csr", "gd", "pairs", "runtime", "sgd"]
+__all__ = [
+    "BackendInfo",
+    "als",
+    "backend_info",
+    "csr",
+    "gd",
+    "pairs",
+    "runtime",
+    "sgd",
+    "topn",
+]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("als", "gd", "pairs", "sgd")  # the modules with SIMD levels
+_KERNELS = ("als", "gd", "pairs", "sgd", "topn")  # the modules with SIMD levels
 _MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
@@ -219,6 +229,7 @@ if not TYPE_CHECKING:
     pairs = _modules["pairs"]
     runtime = _modules["runtime"]
     sgd = _modules["sgd"]
+    topn = _modules["topn"]
 
 _simd_level, _simd_reason = _choose_simd_level(
     os.environ.get("MATFACT_SIMD", ""), _backend, runtime.simd_levels()
