@@ -54,7 +54,7 @@ def test_an_unknown_user(model_file, capsys):
         assert run("recommend", model_file, user) == 2
         output, errors = capsys.readouterr()
         assert output == ""
-        assert errors.startswith("matfact: user has 1 unknown id: ")
+        assert errors.startswith("matfact: users has 1 unknown id: ")
         assert errors.count("\n") == 1
 
 
@@ -68,3 +68,35 @@ def test_a_model_without_its_ratings(model_file, tmp_path, capsys):
     )
     assert run("recommend", path, 7, "--include-seen") == 0
     assert len(recommended(capsys)) == 10
+
+
+def test_many_users(model_file, write, tmp_path, capsys):
+    model, out = load(model_file), tmp_path / "lists.csv"
+    users = write("7\n120\n\n3\n")
+    assert run("recommend", model_file, "--users", users, "--n", 4, "--out", out) == 0
+    header, *rows = csv.reader(io.StringIO(out.read_text(encoding="utf-8")))
+    assert header == ["user", "item", "score"]
+    expected = [
+        (str(user), item, score)
+        for user, items, scores in model.recommend([7, 120, 3], 4)
+        for item, score in zip(items, scores, strict=True)
+    ]
+    assert [tuple(row[:2]) for row in rows] == [row[:2] for row in expected]
+    assert [float(row[2]) for row in rows] == pytest.approx([row[2] for row in expected], rel=1e-5)
+    assert run("recommend", model_file, "--all", "-n", 1, "--threads", 2) == 0
+    _, *rows = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert [row[0] for row in rows] == [str(user) for user in model.user_ids_.ids]
+
+
+def test_users_are_given_in_one_way(model_file, write, tmp_path, capsys):
+    users, out = write("7\n"), tmp_path / "lists.csv"
+    for options in ((), (7, "--all"), (7, "--users", users), ("--all", "--users", users)):
+        assert run("recommend", model_file, *options) == 2
+        assert "give a USER, a file by --users, or --all" in capsys.readouterr().err
+    for content, message in (
+        ("7\nnobody\n", "users has 1 unknown id"),
+        ("", "a user in each line"),
+    ):
+        assert run("recommend", model_file, "--users", write(content), "--out", out) == 2
+        assert message in capsys.readouterr().err
+    assert not out.exists()

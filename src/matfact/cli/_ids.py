@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from matfact.ratings import IdMap
 
-__all__ = ["ids_like", "read_items", "read_pairs"]
+__all__ = ["ids_like", "read_ids", "read_pairs"]
 
 PAIRS_REMEDY = (
     "each line needs a user and an item, in this order, separated by a tab, comma, semicolon or "
@@ -127,16 +127,16 @@ def _is_header(pair: tuple[str, ...], users: IdMap, items: IdMap) -> bool:
     return all(one.dtype.kind in "UO" for one, _ in sides)
 
 
-def read_items(path: Path) -> list[str]:
-    """Read a file with an item in each line, as text; blank lines do not count.
+def read_ids(path: Path, what: str) -> list[str]:
+    """Read a file with an id in each line, as text; blank lines do not count.
 
     Raises
     ------
     RatingsFileError
-        If the file cannot be read or has no items.
+        If the file cannot be read or has no ids; the message says that each line has `what`.
     """
     with reading(path), open_text(path) as text:
-        items = [line.strip() for line in text if not line.isspace()]
-    if not items:
-        raise RatingsFileError(f"{path}: the file is empty; give an item in each line")
-    return items
+        ids = [line.strip() for line in text if not line.isspace()]
+    if not ids:
+        raise RatingsFileError(f"{path}: the file is empty; give {what} in each line")
+    return ids

@@ -197,15 +197,19 @@ def _add_evaluate(commands: Commands) -> None:
 def _add_recommend(commands: Commands) -> None:
     recommend = commands.add_parser(
         "recommend",
-        help="the best items for a user by a saved model",
+        help="the best items for users by a saved model",
         description="The items with the highest predictions for a user, as csv with the columns "
-        "item and score, the best first.",
+        "item and score, the best first; for many users with the columns user, item and score.",
         epilog=EXIT_CODES,
     )
     _add_model_file(recommend)
-    recommend.add_argument("user", metavar="USER", help="id of the user")
+    recommend.add_argument("user", metavar="USER", nargs="?", help="id of the user")
     recommend.add_argument(
-        "-n", type=positive_integer, default=10, help="number of items (default %(default)s)"
+        "--users", type=Path, metavar="FILE", help="many users: a file with one a line"
+    )
+    recommend.add_argument("--all", action="store_true", help="all users of the model")
+    recommend.add_argument(
+        "-n", "--n", type=positive_integer, default=10, help="number of items (default %(default)s)"
     )
     recommend.add_argument(
         "--include-seen",
@@ -215,6 +219,8 @@ def _add_recommend(commands: Commands) -> None:
     recommend.add_argument(
         "--candidates", type=Path, metavar="FILE", help="only these items: a file with one a line"
     )
+    _add_out(recommend, "write the csv to this file instead of standard output")
+    _add_threads(recommend)
     recommend.set_defaults(command="recommend")
 
 

@@ -1,45 +1,63 @@
-"""``python -m matfact recommend MODEL USER``."""
+"""``python -m matfact recommend MODEL USER``, or for many users."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matfact.cli._errors import UsageError
-from matfact.cli._files import saved_model, write_table
-from matfact.cli._ids import ids_like, read_items
+from matfact.cli._files import check_writable, saved_model, write_table
+from matfact.cli._fit import limited
+from matfact.cli._ids import ids_like, read_ids
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the items with the highest predictions for a user.
+    """Write the items with the highest predictions for a user, or for each of many.
 
     Raises
     ------
     ModelFileError, RatingsFileError
         If a file is faulty.
     UnknownIdError
-        If the user or a candidate is unknown.
+        If a user or a candidate is unknown.
     UsageError
-        If the model was saved without the ratings that tell what the user has seen.
+        If users are given in no way or in two, the model was saved without the ratings that tell
+        what a user has seen, or ``--out`` cannot be written.
     """
+    if (arguments.user is not None) + (arguments.users is not None) + arguments.all != 1:
+        raise UsageError("give a USER, a file by --users, or --all")
+    if arguments.out is not None:
+        check_writable(arguments.out, overwrite=arguments.overwrite)
     model = saved_model(arguments.model)
     if model.ratings_ is None and not arguments.include_seen:
         raise UsageError(
             f"{arguments.model} was saved without its ratings, which tell what a user has seen; "
             "add --include-seen"
         )
-    candidates = None
+    filters: dict[str, Any] = {"exclude_seen": not arguments.include_seen}
     if arguments.candidates is not None:
-        candidates = ids_like(model.item_ids_, read_items(arguments.candidates))
-    items, scores = model.recommend(
-        ids_like(model.user_ids_, [arguments.user])[0],
-        arguments.n,
-        exclude_seen=not arguments.include_seen,
-        candidates=candidates,
-    )
-    rows = ((item, f"{score:.6g}") for item, score in zip(items, scores, strict=True))
-    write_table(None, ("item", "score"), rows)
+        filters["candidates"] = ids_like(model.item_ids_, read_ids(arguments.candidates, "an item"))
+    with limited(arguments.threads):
+        if arguments.user is not None:
+            user = ids_like(model.user_ids_, [arguments.user])[0]
+            best = zip(*model.recommend(user, arguments.n, **filters), strict=True)
+            rows: Any = ((item, f"{score:.6g}") for item, score in best)
+            write_table(arguments.out, ("item", "score"), rows)
+            return
+        users = None
+        if arguments.users is not None:
+            users = ids_like(model.user_ids_, read_ids(arguments.users, "a user"))
+        rows = _rows(model.iter_recommend(users, arguments.n, **filters))
+        write_table(arguments.out, ("user", "item", "score"), rows)
+
+
+def _rows(blocks: Any) -> Iterator[tuple[object, object, str]]:
+    for block in blocks:
+        for user, items, scores in block:
+            for item, score in zip(items.tolist(), scores.tolist(), strict=True):
+                yield user, item, f"{score:.6g}"

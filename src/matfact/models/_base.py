@@ -1,7 +1,7 @@
 # length: most of it is documentation
 """The contract of all estimators: fitting, and what a fitted model consists of.
 
-What a fitted model can do stands in `_serving` (predictions, recommendations, explanations) and
+What a fitted model can do stands in `_serving` (predictions, explanations), `_recommending` and
 `_growing` (new users, new items, new ratings). A model class has parameters, documentation and a
 solver (see `matfact.training.loop.Trainable`); it has no inner loops.
 """

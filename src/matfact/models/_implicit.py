@@ -14,6 +14,7 @@ from matfact.evaluation.ranking_metrics import ndcg
 from matfact.models._base import FactorModel
 from matfact.models._data import Rows, model_ratings
 from matfact.ratings import Ratings
+from matfact.recommend import Filters, Lists, best_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +27,6 @@ __all__ = ["ImplicitModel"]
 
 LIST_LENGTH = 10
 """Items of a list that scores and validation look at."""
-
-BLOCK_NUMBERS = 1 << 22
-"""Scores that are in memory at a time."""
 
 
 class ImplicitModel(FactorModel):
@@ -62,10 +60,11 @@ class ImplicitModel(FactorModel):
             return None
         known = model_ratings(validation, self.dtype, "validation")
         users, relevant = _liked(known, ratings)
-        seen = Rows.of(ratings)
+        seen = Rows.of(ratings).chosen(users)
+        n_threads = self._threads()
 
         def error() -> float:
-            return 1.0 - _ndcg_of_lists(factors, users, seen.chosen(users), relevant)
+            return 1.0 - _ndcg_of_lists(factors, users, seen, relevant, n_threads)
 
         return error
 
@@ -99,12 +98,14 @@ class ImplicitModel(FactorModel):
             self.item_ids_.positions(X.item_ids.ids, name="items")
             users, relevant = _liked(X, known)
             seen = Rows.of(known).chosen(users)
-            return _ndcg_of_lists(self._factors(), users, seen, relevant)
+            return _ndcg_of_lists(self._factors(), users, seen, relevant, self._threads())
         even, odd = self._rows(X).halves()
         scores = []
         for given, hidden in ((even, odd), (odd, even)):
             factors = self._factors().with_users(*self._solve_rows(given, self._factors(), "users"))
-            scores.append(_ndcg_of_lists(factors, np.arange(len(given)), given, hidden))
+            scores.append(
+                _ndcg_of_lists(factors, np.arange(len(given)), given, hidden, self._threads())
+            )
         return float(np.mean(scores))
 
 
@@ -125,25 +126,15 @@ def _liked(held_out: Ratings, ratings: Ratings) -> tuple[NDArray[np.int64], Rows
 
 
 def _ndcg_of_lists(
-    factors: Factors, users: NDArray[np.int64], seen: Rows, relevant: Rows
+    factors: Factors, users: NDArray[np.int64], seen: Rows, relevant: Rows, n_threads: int
 ) -> float:
     """Return the mean NDCG of the best items of each user that it has not seen."""
-    n_items = len(factors.item_factors)
-    height = max(1, BLOCK_NUMBERS // n_items)
-    length = min(LIST_LENGTH, n_items)
-    lists: list[NDArray[np.int64]] = []
-    counts: list[int] = []
-    for start in range(0, len(users), height):
-        block = users[start : start + height]
-        scores = factors.predict_rows(block)
-        entries = slice(seen.indptr[start], seen.indptr[start + len(block)])
-        row = np.repeat(np.arange(len(block)), np.diff(seen.indptr[start : start + len(block) + 1]))
-        scores[row, seen.indices[entries]] = -np.inf
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :length]
-        for own, items in zip(scores, best, strict=True):
-            left = items[np.isfinite(own[items])]
-            lists.append(left)
-            counts.append(len(left))
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    items = np.concatenate([np.zeros(0, dtype=np.int64), *lists])
-    return ndcg((indptr, items), (relevant.indptr, relevant.indices), LIST_LENGTH)
+    lists, _ = best_columns(
+        factors.user_factors[users],
+        factors.item_factors,
+        factors.item_biases,
+        Filters(excluded=Lists(seen.indptr, seen.indices)),
+        LIST_LENGTH,
+        n_threads,
+    )
+    return ndcg(lists, (relevant.indptr, relevant.indices), LIST_LENGTH)

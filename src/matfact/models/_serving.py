@@ -1,5 +1,5 @@
 # length: most of it is documentation
-"""What a fitted model answers: predictions, recommendations, similar rows, explanations."""
+"""What a fitted model answers: predictions, scores, explanations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from matfact._validation import check_integer
 from matfact.models._data import Rows
-from matfact.models._growing import Growing
+from matfact.models._recommending import Recommending, single_position
 from matfact.ratings import Ratings
 
 if TYPE_CHECKING:
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from matfact.ratings import IdMap
-
     Ranked: TypeAlias = tuple[NDArray[Any], NDArray[np.float64]]
 
 __all__ = ["Serving"]
 
 
-class Serving(Growing):
-    """Predictions and recommendations of a fitted model."""
+class Serving(Recommending):
+    """Predictions and explanations of a fitted model."""
 
     def predict(
         self, users: Any, items: Any = None, *, unknown: Literal["raise", "mean"] = "raise"
@@ -158,111 +156,6 @@ class Serving(Growing):
             count += len(hidden.values)
         return -float(np.sqrt(squares / count))
 
-    def recommend(
-        self,
-        user: Any,
-        n: int = 10,
-        *,
-        exclude_seen: bool = True,
-        candidates: Any = None,
-        exclude: Any = None,
-    ) -> Ranked:
-        """Return the items with the highest predictions for a user.
-
-        Parameters
-        ----------
-        user : id
-        n : int, default=10
-            Items wanted, at least 1; the result is shorter if fewer are left.
-        exclude_seen : bool, default=True
-            Leave out what the user has rated in the training data.
-        candidates : array_like of ids, default=None
-            Recommend only these.
-        exclude : array_like of ids, default=None
-            Leave these out.
-
-        Returns
-        -------
-        items : ndarray of ids
-            The best first; of equal predictions the item first in ``item_ids_``.
-        scores : ndarray of float64
-            Their predictions, not clipped.
-
-        Raises
-        ------
-        UnknownIdError
-            If an id is unknown.
-        ValueError
-            If `exclude_seen` is True and the model was saved without its ratings.
-
-        Notes
-        -----
-        Costs n_items n_factors multiply-adds and a sort of the items.
-        """
-        self._check_is_fitted()
-        n = check_integer(n, "n", minimum=1)
-        position = _single(self.user_ids_, user, "user")
-        left = np.ones(len(self.item_ids_), dtype=bool)
-        if candidates is not None:
-            left[:] = False
-            left[self.item_ids_.positions(candidates, name="candidates")] = True
-        if exclude is not None:
-            left[self.item_ids_.positions(exclude, name="exclude")] = False
-        if exclude_seen:
-            known = self._known_ratings("exclude_seen=True")
-            entries = slice(*known.user_indptr[position : position + 2])
-            left[known.user_indices[entries]] = False
-        scores = self._factors().predict_rows(np.array([position]))[0]
-        return _ranked(self.item_ids_, np.flatnonzero(left), scores, n)
-
-    def similar_items(self, item: Any, n: int = 10) -> Ranked:
-        """Return the items whose factors point in the most similar direction.
-
-        Parameters
-        ----------
-        item : id
-        n : int, default=10
-            Items wanted, at least 1; the result is shorter if there are fewer.
-
-        Returns
-        -------
-        items : ndarray of ids
-            The most similar first, without `item` itself.
-        similarities : ndarray of float64
-            Cosines between factors, from -1 to 1; 0 for an item without ratings.
-
-        Raises
-        ------
-        UnknownIdError
-            If the item is unknown.
-        """
-        self._check_is_fitted()
-        return _similar(self.item_factors_, self.item_ids_, item, n, "item")
-
-    def similar_users(self, user: Any, n: int = 10) -> Ranked:
-        """Return the users whose factors point in the most similar direction.
-
-        Parameters
-        ----------
-        user : id
-        n : int, default=10
-            Users wanted, at least 1; the result is shorter if there are fewer.
-
-        Returns
-        -------
-        users : ndarray of ids
-            The most similar first, without `user` itself.
-        similarities : ndarray of float64
-            Cosines between factors, from -1 to 1; 0 for a user without ratings.
-
-        Raises
-        ------
-        UnknownIdError
-            If the user is unknown.
-        """
-        self._check_is_fitted()
-        return _similar(self.user_factors_, self.user_ids_, user, n, "user")
-
     def explain(self, user: Any, item: Any, n: int | None = None) -> Ranked:
         """Tell how much each rating of a user adds to the prediction for an item.
 
@@ -292,8 +185,8 @@ class Serving(Growing):
             If the model was saved without its ratings.
         """
         self._check_is_fitted()
-        position = _single(self.user_ids_, user, "user")
-        target = _single(self.item_ids_, item, "item")
+        position = single_position(self.user_ids_, user, "user")
+        target = single_position(self.item_ids_, item, "item")
         known = self._known_ratings("explain")
         row = Rows.of(known).chosen(np.array([position]))
         contributions = self._contributions(row, target)
@@ -323,29 +216,6 @@ class Serving(Growing):
         direction = np.linalg.lstsq(normal, design[item], rcond=None)[0]
         contributions: NDArray[np.float64] = (rated @ direction) * weights * residual
         return contributions
-
-
-def _single(ids: IdMap, one: Any, name: str) -> int:
-    position = ids.positions(one, name=name)
-    if position.ndim:
-        raise ValueError(f"{name} is {one!r}; give a single id")
-    return int(position)
-
-
-def _ranked(ids: IdMap, left: NDArray[np.int64], scores: NDArray[np.float64], n: int) -> Ranked:
-    """Return the n best of some positions; of equal scores the one first in the order."""
-    order = left[np.argsort(-scores[left], kind="stable")[:n]]
-    return ids.ids_of(order), scores[order]
-
-
-def _similar(factors: NDArray[Any], ids: IdMap, one: Any, n: int, name: str) -> Ranked:
-    n = check_integer(n, "n", minimum=1)
-    position = _single(ids, one, name)
-    rows = factors.astype(np.float64)
-    lengths = np.sqrt(np.einsum("rf,rf->r", rows, rows))
-    lengths[lengths == 0] = 1.0
-    cosines = np.einsum("rf,f->r", rows, rows[position]) / lengths / lengths[position]
-    return _ranked(ids, np.delete(np.arange(len(ids)), position), cosines, n)
 
 
 def _rmse(truth: NDArray[Any], predicted: NDArray[np.float64]) -> float:

@@ -20,9 +20,9 @@ n_threads         int               0: what OpenMP says at this call
 Results: counts (r,) int64, how many columns a row has; best (r, n) int32, their numbers, and scores
 (r, n) real, both with zeros behind the end of a row.
 
-Preconditions, checked by the caller: C order, indices in range and ascending. A row's result depends
-on that row alone, hence not on the number of threads. Memory besides the result: a copy of the
-columns, and for each thread 32 MB at most, or 8 n bytes for each row of a tile if that is more.
+Preconditions, checked by the caller: C order, indices in range and ascending. A row's result
+depends on that row alone, hence not on the number of threads. Memory besides the result: a copy of
+the columns, and for each thread 32 MB at most, or 16 n bytes for each row of a tile if that is more.
 """
 import numpy as np
 
@@ -104,13 +104,13 @@ def top_n(
     cdef TopRun run = new_run(
         row_factors, column_factors, column_biases, excluded_indptr, excluded_indices,
         n, counts, best, scores)
-    cdef Py_ssize_t r = row_factors.shape[0], m = run.n_columns, block, scratch_bytes, padded
+    cdef Py_ssize_t r = row_factors.shape[0], m = run.n_columns
+    cdef Py_ssize_t block, n_blocks, scratch_bytes, padded
     if columns is not None:
         check("columns", "entries", columns.shape[0], m)
+        run.columns = &columns[0] if m else NULL
     if run.rows == NULL:
         return results
-    if columns is not None:
-        run.columns = &columns[0]
     cdef const TopKernels *kernels = kernels_for(sizeof(real), <Py_ssize_t> 1 << 20)
     cdef Threads threads = new_threads(n_threads)
     cdef double work = <double> m * run.n_features
@@ -118,12 +118,13 @@ def top_n(
     cdef Watch state = new_watch()
     cdef Space space = counting()
     cdef unsigned char[::1] workspace
-    cdef char *scratch = NULL
-    cdef char *panels = NULL
-    cdef char *padded_biases = NULL
+    cdef char *scratch
+    cdef char *panels
+    cdef char *padded_biases
     rows = (rows + kernels.height - 1) // kernels.height * kernels.height
     padded = (m + kernels.panel - 1) // kernels.panel * kernels.panel
-    threads.n_threads = min(threads_for(&threads, work * r), <int> min(1024, (r + rows - 1) // rows))
+    n_blocks = (r + rows - 1) // rows
+    threads.n_threads = <int> min(threads_for(&threads, work * r), n_blocks)
     scratch_bytes = (kernels.scratch(&run, rows) + 127) // 64 * 64
     for _ in range(2):
         panels = take(&space, padded * run.n_features * sizeof(real))
@@ -140,8 +141,7 @@ def top_n(
             memcpy(padded_biases, run.biases, m * sizeof(real))
             run.padded_biases = padded_biases
         for block in prange(
-            (r + rows - 1) // rows, schedule="dynamic", chunksize=1,
-            num_threads=threads.n_threads,
+            n_blocks, schedule="dynamic", chunksize=1, num_threads=threads.n_threads,
         ):
             if not state.stopped:
                 kernels.rank_rows(

@@ -1,0 +1,386 @@
+# length: most of it is documentation
+"""What a fitted model recommends: the best items of users, and similar users and items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+
+from matfact._validation import check_integer
+from matfact.models._growing import Growing
+from matfact.recommend import Filters, Recommendations, best_columns, given_lists, rows_of, union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    from matfact.models._factors import Factors
+    from matfact.ratings import IdMap
+    from matfact.recommend import Lists
+
+    Floats: TypeAlias = NDArray[np.floating[Any]]
+    Ranked: TypeAlias = tuple[NDArray[Any], NDArray[np.float64]]
+    OneId: TypeAlias = str | bytes | float | np.generic  # int is a float to type checkers
+    ManyIds: TypeAlias = list[Any] | NDArray[Any]
+    Metric: TypeAlias = Literal["cosine", "inner"]
+
+__all__ = ["Recommending", "single_position"]
+
+METRICS = ("cosine", "inner")
+
+
+class Recommending(Growing):
+    """Recommendations of a fitted model."""
+
+    @overload
+    def recommend(
+        self,
+        users: OneId,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Ranked: ...
+    @overload
+    def recommend(
+        self,
+        users: ManyIds | None = None,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Recommendations: ...
+    @overload
+    def recommend(
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Any: ...
+    def recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Any:
+        """Return the items with the highest predictions for a user, or for many.
+
+        Parameters
+        ----------
+        users : id, array_like of ids, or None, default=None
+            None for all users of the model.
+        n : int, default=10
+            Items wanted, at least 1; a list is shorter if fewer are left.
+        exclude_seen : bool, default=True
+            Leave out what a user has in the training data.
+        candidates : array_like of ids, or list of such, default=None
+            Recommend only these. A list that holds a list or an array for each user gives each
+            user its own candidates.
+        exclude : array_like of ids, or list of such, default=None
+            Leave these out; for each user its own as with `candidates`.
+
+        Returns
+        -------
+        (items, scores) or Recommendations
+            For a single user two arrays, ids and predictions (float64, not clipped), the best
+            first; of equal predictions the item first in ``item_ids_``. For many users their
+            lists. Exact: no item with a higher prediction is left out.
+
+        Raises
+        ------
+        UnknownIdError
+            If an id is unknown.
+        ValueError
+            If `exclude_seen` is True and the model was saved without its ratings, or there is
+            another number of lists than of users.
+
+        Notes
+        -----
+        Costs n_items n_factors multiply-adds a user, in the precision of the factors. Memory: the
+        result, a copy of the item factors, up to 50 MB and 32 MB a thread; there is never an array
+        of users times items. `iter_recommend` does with a part of the result at a time.
+        """
+        positions = self._users_asked_for(users)
+        n = check_integer(n, "n", minimum=1)
+        rows = np.atleast_1d(positions)
+        seen = self._seen(rows) if exclude_seen else None
+        filters = self._filters(len(rows), seen, candidates, exclude)
+        found = self._lists(self._factors(), rows, self.user_ids_.ids_of(rows), filters, n)
+        return found if positions.ndim else found[0][1:]
+
+    def iter_recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        block_size: int = 10_000,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Iterator[Recommendations]:
+        """Yield recommendations for some users after the other, for results larger than memory.
+
+        Parameters
+        ----------
+        users, n, exclude_seen, candidates, exclude
+            As for `recommend`; arguments are checked at once, before the first block.
+        block_size : int, default=10_000
+            Users in a block, at least 1.
+
+        Returns
+        -------
+        iterator of Recommendations
+            Together what `recommend` returns for the users.
+
+        Raises
+        ------
+        UnknownIdError, ValueError
+            As in `recommend`.
+        """
+        rows = np.atleast_1d(self._users_asked_for(users))
+        n = check_integer(n, "n", minimum=1)
+        block_size = check_integer(block_size, "block_size", minimum=1)
+        if exclude_seen:
+            self._known_ratings("exclude_seen=True")
+        filters = self._filters(len(rows), None, candidates, exclude)
+        factors = self._factors()
+
+        def blocks() -> Iterator[Recommendations]:
+            for start in range(0, len(rows), block_size):
+                some = slice(start, min(start + block_size, len(rows)))
+                own, block = filters.of_rows(some), rows[some]
+                seen = self._seen(block) if exclude_seen else None
+                excluded = union(own.excluded, seen, len(self.item_ids_))
+                own = Filters(own.candidates, own.lists, excluded)
+                yield self._lists(factors, block, self.user_ids_.ids_of(block), own, n)
+
+        return blocks()
+
+    def recommend_new(
+        self,
+        X: object,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Recommendations:
+        """Recommend to users by their ratings, without changing the model.
+
+        Parameters
+        ----------
+        X : Ratings, sparse matrix or array, or array_like of shape (n_rows, n_items)
+            Ratings of any users, as for `fold_in`.
+        n, candidates, exclude
+            As for `recommend`, with a list for each row of X.
+        exclude_seen : bool, default=True
+            Leave out what X has of a user.
+
+        Returns
+        -------
+        Recommendations
+            A list for each user of X. Users without ratings get what an average one would.
+
+        Raises
+        ------
+        UnknownIdError, ValueError, TypeError
+            As in `fold_in` and `recommend`.
+        """
+        self._check_is_fitted()
+        n = check_integer(n, "n", minimum=1)
+        rows = self._rows(X)
+        solved = self._factors().with_users(*self._solve_rows(rows, self._factors(), "users"))
+        seen = None
+        everyone = np.arange(len(rows))
+        if exclude_seen:
+            seen = given_lists(np.split(rows.indices, rows.indptr[1:-1]), len(self.item_ids_))
+        filters = self._filters(len(rows), seen, candidates, exclude)
+        ids = X.user_ids.ids if hasattr(X, "user_ids") else everyone
+        return self._lists(solved, everyone, np.array(ids), filters, n)
+
+    @overload
+    def similar_items(self, items: OneId, n: int = 10, *, metric: Metric = "cosine") -> Ranked: ...
+    @overload
+    def similar_items(
+        self, items: ManyIds, n: int = 10, *, metric: Metric = "cosine"
+    ) -> Recommendations: ...
+    @overload
+    def similar_items(self, items: Any, n: int = 10, *, metric: Metric = "cosine") -> Any: ...
+    def similar_items(self, items: Any, n: int = 10, *, metric: Metric = "cosine") -> Any:
+        """Return the items whose factors are the most similar.
+
+        Parameters
+        ----------
+        items : id or array_like of ids
+        n : int, default=10
+            Items wanted, at least 1; a list is shorter if there are fewer.
+        metric : {"cosine", "inner"}, default="cosine"
+            "cosine" compares directions, from -1 to 1; it is 0 for an item without ratings.
+            "inner" is the product of the factors, which favours long ones: popular items.
+
+        Returns
+        -------
+        (items, similarities) or Recommendations
+            For a single item two arrays, the most similar first, without the item itself. For many
+            their lists.
+
+        Raises
+        ------
+        UnknownIdError
+            If an item is unknown.
+        """
+        self._check_is_fitted()
+        return self._similar(self.item_factors_, self.item_ids_, items, n, metric, "items")
+
+    @overload
+    def similar_users(self, users: OneId, n: int = 10, *, metric: Metric = "cosine") -> Ranked: ...
+    @overload
+    def similar_users(
+        self, users: ManyIds, n: int = 10, *, metric: Metric = "cosine"
+    ) -> Recommendations: ...
+    @overload
+    def similar_users(self, users: Any, n: int = 10, *, metric: Metric = "cosine") -> Any: ...
+    def similar_users(self, users: Any, n: int = 10, *, metric: Metric = "cosine") -> Any:
+        """Return the users whose factors are the most similar.
+
+        Parameters
+        ----------
+        users : id or array_like of ids
+        n : int, default=10
+            Users wanted, at least 1; a list is shorter if there are fewer.
+        metric : {"cosine", "inner"}, default="cosine"
+            As for `similar_items`.
+
+        Returns
+        -------
+        (users, similarities) or Recommendations
+            As `similar_items` returns.
+
+        Raises
+        ------
+        UnknownIdError
+            If a user is unknown.
+        """
+        self._check_is_fitted()
+        return self._similar(self.user_factors_, self.user_ids_, users, n, metric, "users")
+
+    def _users_asked_for(self, users: Any) -> NDArray[np.int64]:
+        self._check_is_fitted()
+        if users is None:
+            return np.arange(len(self.user_ids_))
+        return self.user_ids_.positions(users, name="users")
+
+    def _seen(self, users: NDArray[np.int64]) -> Lists:
+        known = self._known_ratings("exclude_seen=True")
+        return rows_of(known.user_indptr, known.user_indices, users)
+
+    def _filters(self, n_rows: int, seen: Lists | None, candidates: Any, exclude: Any) -> Filters:
+        """Return what users name by ids as positions."""
+        n_items = len(self.item_ids_)
+        lists = self._lists_of_ids(candidates, n_rows, "candidates")
+        excluded = self._lists_of_ids(exclude, n_rows, "exclude")
+        everywhere: NDArray[np.int32] | None = None
+        if candidates is not None and lists is None:
+            everywhere = np.unique(self.item_ids_.positions(candidates, name="candidates"))
+        if exclude is not None and excluded is None:
+            left_out = np.unique(self.item_ids_.positions(exclude, name="exclude"))
+            if lists is not None:
+                excluded = given_lists([left_out] * n_rows, n_items)
+            else:
+                allowed = np.arange(n_items) if everywhere is None else everywhere
+                everywhere = np.setdiff1d(allowed, left_out)
+        if everywhere is not None:
+            everywhere = everywhere.astype(np.int32)
+        return Filters(everywhere, lists, union(excluded, seen, n_items))
+
+    def _lists_of_ids(self, given: Any, n_rows: int, name: str) -> Lists | None:
+        """Return one list of positions for each row, or None if there is one for all of them."""
+        if not isinstance(given, list | tuple) or not given:
+            return None
+        if not all(isinstance(one, list | np.ndarray) for one in given):
+            return None
+        if len(given) != n_rows:
+            raise ValueError(
+                f"{name} has {len(given)} lists for {n_rows} users; give one for each, or ids for "
+                "all of them"
+            )
+        lengths = [len(one) for one in given]
+        parts = [np.asarray(one) for one in given if len(one)]
+        together = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        positions = self.item_ids_.positions(together, name=name) if parts else together
+        return given_lists(np.split(positions, np.cumsum(lengths)[:-1]), len(self.item_ids_))
+
+    def _lists(
+        self,
+        factors: Factors,
+        rows: NDArray[np.int64],
+        ids: NDArray[Any],
+        filters: Filters,
+        n: int,
+    ) -> Recommendations:
+        """Return the best items of some users of `factors`."""
+        lists, scores = best_columns(
+            factors.user_factors[rows],
+            factors.item_factors,
+            factors.item_biases,
+            filters,
+            n,
+            self._threads(),
+        )
+        offsets = np.full(len(rows), factors.mean)
+        if factors.user_biases is not None:
+            offsets += factors.user_biases[rows]
+        scores += np.repeat(offsets, np.diff(lists.indptr))
+        return Recommendations(
+            ids, lists.indptr, self.item_ids_.ids_of(lists.items), lists.items, scores
+        )
+
+    def _similar(
+        self, factors: Floats, ids: IdMap, wanted: Any, n: int, metric: str, name: str
+    ) -> Any:
+        n = check_integer(n, "n", minimum=1)
+        if metric not in METRICS:
+            raise ValueError(f"metric is {metric!r}; give 'cosine' or 'inner'")
+        positions = ids.positions(wanted, name=name)
+        rows = np.atleast_1d(positions)
+        if metric == "cosine":
+            lengths = np.sqrt(np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
+            lengths[lengths == 0] = 1.0
+            factors = (factors / lengths[:, np.newaxis]).astype(factors.dtype)
+        itself = given_lists(list(rows[:, np.newaxis]), len(ids))
+        lists, scores = best_columns(
+            factors[rows], factors, None, Filters(excluded=itself), n, self._threads()
+        )
+        if metric == "cosine":
+            np.clip(scores, -1.0, 1.0, out=scores)  # rounding may lead beyond
+        found = Recommendations(
+            ids.ids_of(rows), lists.indptr, ids.ids_of(lists.items), lists.items, scores
+        )
+        return found if positions.ndim else found[0][1:]
+
+
+def single_position(ids: IdMap, one: Any, name: str) -> int:
+    """Return the position of a single id.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    UnknownIdError
+        If it is unknown.
+    """
+    position = ids.positions(one, name=name)
+    if position.ndim:
+        raise ValueError(f"{name} is {one!r}; give a single id")
+    return int(position)

@@ -1,0 +1,266 @@
+"""Lists of the best items: what they are made from, and what they look like.
+
+Models hand in factors and filters as positions; what comes back are `Lists` of positions, which
+become `Recommendations` with the ids of users and items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from matfact.kernels import topn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.floating[Any]]
+
+__all__ = ["Filters", "Lists", "Recommendations", "best_columns", "given_lists", "rows_of", "union"]
+
+BLOCK_NUMBERS = 1 << 22
+"""Places of lists that are filled at a time."""
+
+
+class Lists(NamedTuple):
+    """Ragged lists of positions: list r is ``items[indptr[r]:indptr[r + 1]]``."""
+
+    indptr: NDArray[np.int64]
+    items: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of lists."""
+        return len(self.indptr) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What may stand in lists, all of it by positions, ascending and distinct.
+
+    Attributes
+    ----------
+    candidates : ndarray of int32 or None
+        What any list may hold; None is everything.
+    lists : Lists or None
+        What each list may hold; None leaves it to `candidates`.
+    excluded : Lists or None
+        What each list must not hold.
+    """
+
+    candidates: NDArray[np.int32] | None = None
+    lists: Lists | None = None
+    excluded: Lists | None = None
+
+    def of_rows(self, rows: slice) -> Filters:
+        """Return the filters of some of the rows."""
+        return Filters(
+            self.candidates,
+            None if self.lists is None else _some(self.lists, rows),
+            None if self.excluded is None else _some(self.excluded, rows),
+        )
+
+
+def best_columns(
+    row_factors: Floats,
+    column_factors: Floats,
+    column_biases: Floats | None,
+    filters: Filters,
+    n: int,
+    n_threads: int,
+) -> tuple[Lists, NDArray[np.float64]]:
+    """Return the columns with the highest scores for each row, the best first, and their scores.
+
+    A score is the bias of the column plus the product of the factors; of equal ones the column that
+    comes first. Needs 8 to 12 bytes for each of the n places of a list, of some millions at a time,
+    a copy of the columns, and 32 MB a thread.
+    """
+    n_columns = len(column_factors)
+    n = max(1, min(n, n_columns))
+    columns, factors, biases = filters.candidates, column_factors, column_biases
+    if columns is not None:
+        factors = np.ascontiguousarray(factors[columns])
+        biases = None if biases is None else biases[columns]
+    height = max(1, BLOCK_NUMBERS // n)
+    counts: list[NDArray[np.int64]] = []
+    parts: list[tuple[NDArray[np.int32], Floats]] = []
+    for start in range(0, len(row_factors), height):
+        some = slice(start, min(start + height, len(row_factors)))
+        rows = np.ascontiguousarray(row_factors[some])
+        own = filters.of_rows(some)
+        indptr, items = (None, None) if own.excluded is None else own.excluded
+        if own.lists is None:
+            found = topn.top_n(rows, factors, biases, columns, indptr, items, n, n_threads)
+        else:
+            found = topn.top_n_of_lists(
+                rows,
+                column_factors,
+                column_biases,
+                own.lists.indptr,
+                own.lists.items,
+                indptr,
+                items,
+                n,
+                n_threads,
+            )
+        counts.append(found[0])
+        filled = np.arange(n) < found[0][:, np.newaxis]
+        parts.append((found[1][filled], found[2][filled]))
+    best = np.concatenate([np.zeros(0, dtype=np.int32), *(part[0] for part in parts)])
+    scores = np.concatenate([np.zeros(0), *(part[1].astype(np.float64) for part in parts)])
+    return Lists(_starts(np.concatenate([np.zeros(0, dtype=np.int64), *counts])), best), scores
+
+
+def rows_of(indptr: NDArray[np.int64], indices: NDArray[np.int32], rows: NDArray[Any]) -> Lists:
+    """Return the entries of some rows, which may come in any order and repeatedly, as lists."""
+    counts = indptr[rows + 1] - indptr[rows]
+    starts = _starts(counts)
+    entries = np.repeat(indptr[rows] - starts[:-1], counts) + np.arange(starts[-1])
+    return Lists(starts, indices[entries])
+
+
+def given_lists(rows: Sequence[NDArray[np.int64]], n_columns: int) -> Lists:
+    """Return lists of positions in any order, with repetitions, as ascending and distinct ones."""
+    starts = _starts(np.array([len(row) for row in rows], dtype=np.int64))
+    items = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+    return _ascending(np.repeat(np.arange(len(rows)), np.diff(starts)), items, n_columns, len(rows))
+
+
+def union(one: Lists | None, other: Lists | None, n_columns: int) -> Lists | None:
+    """Return for each row what either list holds; None is nothing."""
+    if one is None or other is None:
+        return one if other is None else other
+    rows, items = (
+        np.concatenate(pair)
+        for pair in zip(
+            *(
+                (np.repeat(np.arange(len(lists)), np.diff(lists.indptr)), lists.items)
+                for lists in (one, other)
+            ),
+            strict=True,
+        )
+    )
+    return _ascending(rows, items, n_columns, len(one))
+
+
+def _ascending(rows: NDArray[np.int64], items: NDArray[Any], n_columns: int, n_rows: int) -> Lists:
+    keys = np.unique(rows * n_columns + items)
+    counts = np.bincount(keys // max(n_columns, 1), minlength=n_rows)
+    return Lists(_starts(counts), (keys % max(n_columns, 1)).astype(np.int32))
+
+
+def _some(lists: Lists, rows: slice) -> Lists:
+    indptr = lists.indptr[rows.start : rows.stop + 1]
+    return Lists(indptr - indptr[0], lists.items[indptr[0] : indptr[-1]])
+
+
+def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    indptr = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=indptr[1:])
+    return indptr
+
+
+class Recommendations:
+    """Lists of items for users, each as long as it is; made by ``model.recommend``.
+
+    A sequence of triples (user, items, scores), one for each user.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_users,)
+        Ids of the users (or of the items to which similar ones were asked for).
+    indptr : ndarray of int64, shape (n_users + 1,)
+        List r is at ``indptr[r]:indptr[r + 1]`` of the other arrays.
+    items : ndarray of shape (n_entries,)
+        Ids, in each list the best first.
+    item_positions : ndarray of int32, shape (n_entries,)
+        Positions of the items in the model's ``item_ids_``.
+    scores : ndarray of float64, shape (n_entries,)
+        Predictions without clipping, or similarities.
+
+    Examples
+    --------
+    >>> from matfact import ALS, make_ratings
+    >>> model = ALS(n_factors=4, random_state=0).fit(make_ratings(60, 40, 900, random_state=0))
+    >>> lists = model.recommend([5, 7], n=3)
+    >>> len(lists), len(lists.items)
+    (2, 6)
+    >>> for user, items, scores in lists:
+    ...     assert len(items) == len(scores) == 3
+    """
+
+    def __init__(
+        self,
+        users: NDArray[Any],
+        indptr: NDArray[np.int64],
+        items: NDArray[Any],
+        item_positions: NDArray[np.int32],
+        scores: NDArray[np.float64],
+    ) -> None:
+        self.users = users
+        self.indptr = indptr
+        self.items = items
+        self.item_positions = item_positions
+        self.scores = scores
+        for array in (users, indptr, items, item_positions, scores):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        """Return the number of users."""
+        return len(self.users)
+
+    def __getitem__(self, place: int) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
+        """Return user, items and scores of one list."""
+        place = range(len(self))[place]
+        entries = slice(self.indptr[place], self.indptr[place + 1])
+        (user,) = self.users[place : place + 1].tolist()
+        return user, self.items[entries], self.scores[entries]
+
+    def __iter__(self) -> Iterator[tuple[Any, NDArray[Any], NDArray[np.float64]]]:
+        """Yield user, items and scores of each list."""
+        return map(self.__getitem__, range(len(self)))
+
+    def __repr__(self) -> str:
+        """Show the number of lists and of their entries."""
+        return f"<Recommendations: {len(self)} lists, {len(self.items)} entries>"
+
+    def to_triples(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Return users, items and scores of all entries.
+
+        Returns
+        -------
+        users, items, scores : ndarray of shape (n_entries,)
+            List after list, in each the best first.
+        """
+        return np.repeat(self.users, np.diff(self.indptr)), self.items, self.scores
+
+    def to_frame(self, *, user: str = "user", item: str = "item", score: str = "score") -> Any:
+        """Return a pandas DataFrame with a row for each entry. Needs pandas.
+
+        Parameters
+        ----------
+        user, item, score : str
+            Names of the columns.
+
+        Returns
+        -------
+        pandas.DataFrame
+            List after list, in each the best first.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415 (optional)
+        except ImportError as error:
+            raise ImportError(
+                "to_frame needs pandas (python -m pip install pandas); to_triples does without"
+            ) from error
+        columns = zip((user, item, score), self.to_triples(), strict=True)
+        return pd.DataFrame({name: array.copy() for name, array in columns})
