@@ -16,7 +16,7 @@ from matfact.kernels import backend_info
 
 if TYPE_CHECKING:
     from matfact.classic import matrix_factorization
-    from matfact.models import ALS, GD, NMF, SGD, Imputer
+    from matfact.models import ALS, GD, NMF, SGD, ImplicitALS, Imputer
     from matfact.persistence import load
     from matfact.ratings import Ratings, make_ratings, read_ratings
 
@@ -25,6 +25,7 @@ __all__ = [
     "GD",
     "NMF",
     "SGD",
+    "ImplicitALS",
     "Imputer",
     "Ratings",
     "__version__",
@@ -40,6 +41,7 @@ __all__ = [
 _HOMES = {
     "ALS": "models",
     "GD": "models",
+    "ImplicitALS": "models",
     "Imputer": "models",
     "NMF": "models",
     "Ratings": "ratings",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from matfact import Ratings
-from matfact.models import ALS, GD, NMF, SGD
+from matfact.models import ALS, GD, NMF, SGD, ImplicitALS
 
 SMALL = {
     "ALS": lambda **p: ALS(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
@@ -34,10 +34,30 @@ SMALL = {
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "biases": False, "learning_rate": 0.1}
         | p
     ),
+    "ImplicitALS": lambda **p: ImplicitALS(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0} | p
+    ),
+    "ImplicitALS-cg": lambda **p: ImplicitALS(
+        **{
+            "n_factors": 3,
+            "max_iter": 4,
+            "random_state": 0,
+            "solver": "cg",
+            "alpha": 2.0,
+            "loss": "classic",
+            "unobserved_weight": 1.0,
+        }
+        | p
+    ),
 }
 """Each kind of model with few factors and epochs; parameters can be added."""
 
-CLASSES = (ALS, SGD, NMF, GD)
+IMPLICIT_CLASSES = (ImplicitALS,)
+EXPLICIT_CLASSES = (ALS, SGD, NMF, GD)
+CLASSES = (*EXPLICIT_CLASSES, *IMPLICIT_CLASSES)
+
+EXPLICIT = {name: new for name, new in SMALL.items() if isinstance(new(), EXPLICIT_CLASSES)}
+"""Those that predict ratings; the others rank."""
 
 ARRAYS = (
     "user_factors_",
@@ -47,6 +67,12 @@ ARRAYS = (
     "user_squares_",
     "item_squares_",
 )
+
+
+def unclipped(new, **parameters):
+    """A model whose predictions are what its factors say; implicit ones never clip."""
+    model = new(**parameters)
+    return model.set_params(clip=False) if "clip" in model.get_params() else model
 
 
 def named_ratings(n_users=30, n_items=20, n_ratings=240, seed=0):

@@ -7,9 +7,20 @@ import pytest
 
 from matfact import Ratings
 from matfact.exceptions import MatfactError, NotFittedError, UnknownIdError
-from models.cases import CLASSES, SMALL, dense_matrix, named_ratings, same_bits, state_of
+from models.cases import (
+    CLASSES,
+    EXPLICIT,
+    IMPLICIT_CLASSES,
+    SMALL,
+    dense_matrix,
+    named_ratings,
+    same_bits,
+    state_of,
+    unclipped,
+)
 
 each_model = pytest.mark.parametrize("new", list(SMALL.values()), ids=list(SMALL))
+each_explicit = pytest.mark.parametrize("new", list(EXPLICIT.values()), ids=list(EXPLICIT))
 each_class = pytest.mark.parametrize("cls", CLASSES)
 
 
@@ -42,7 +53,7 @@ def test_fit_changes_no_parameter(new, ratings):
 
 @each_model
 def test_predictions_are_what_the_attributes_say(new, ratings):
-    model = new(clip=False).fit(ratings)
+    model = unclipped(new).fit(ratings)
     users, items = ["u03", "u11", "u29"], ["film 00", "film 19", "film 07"]
     u, i = model.user_ids_.positions(users), model.item_ids_.positions(items)
     expected = model.mean_ + np.sum(
@@ -56,7 +67,7 @@ def test_predictions_are_what_the_attributes_say(new, ratings):
     np.testing.assert_allclose(model.predict_all(users), whole[u], rtol=1e-12)
 
 
-@each_model
+@each_explicit
 def test_predictions_stay_in_the_range_of_the_ratings(new, ratings):
     wild = new(clip=False).fit(ratings).predict_all()
     tame = new().fit(ratings)
@@ -91,10 +102,11 @@ def test_unknown_ids_are_named(new, ratings):
 
 @each_model
 def test_unknown_ids_may_be_average_ones(new, ratings):
-    model = new(clip=False).fit(ratings)
+    model = unclipped(new).fit(ratings)
     nobody = model.predict(["x", "u00", "x"], ["film 00", "y", "y"], unknown="mean")
     assert np.isfinite(nobody).all()
-    assert nobody[2] == pytest.approx(ratings.mean)
+    ranks = isinstance(model, IMPLICIT_CLASSES)
+    assert nobody[2] == (0 if ranks else pytest.approx(ratings.mean))
     if model.user_biases_ is not None:
         expected = [model.mean_ + model.item_biases_[0], model.mean_ + model.user_biases_[0]]
         np.testing.assert_allclose(nobody[:2], expected, rtol=1e-6)
@@ -274,7 +286,6 @@ def test_callbacks_may_stop(new, ratings):
         ("n_threads", 1.5, TypeError),
         ("dtype", np.int32, TypeError),
         ("dtype", np.float16, TypeError),
-        ("clip", "yes", TypeError),
         ("warm_start", 1, TypeError),
     ],
 )
@@ -283,6 +294,12 @@ def test_wrong_parameters_are_named_at_fit(new, ratings, name, value, error):
     with pytest.raises(error, match=name):
         model.fit(ratings)
     assert not hasattr(model, "item_factors_")
+
+
+@each_explicit
+def test_clip_is_true_or_false(new):
+    with pytest.raises(TypeError, match="clip is 'yes'"):
+        new(clip="yes").fit(dense_matrix())
 
 
 @each_model
@@ -321,7 +338,7 @@ def test_parameters_are_stored_unchanged(cls):
 @each_class
 def test_repr_shows_what_differs_from_the_defaults(cls):
     assert repr(cls()) == f"{cls.__name__}()"
-    assert repr(cls(n_factors=7, clip=False)) == f"{cls.__name__}(clip=False, n_factors=7)"
+    assert repr(cls(n_factors=7, tol=0.5)) == f"{cls.__name__}(n_factors=7, tol=0.5)"
 
 
 def test_not_fitted_is_what_scikit_learn_expects():

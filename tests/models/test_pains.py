@@ -17,8 +17,16 @@ import matfact
 from isolated import output_of
 from matfact import ALS, NMF, SGD, Ratings, make_ratings
 from matfact.exceptions import DivergenceError, UnknownIdError
-from models.cases import CLASSES, dense_matrix, named_ratings, same_bits
+from models.cases import (
+    CLASSES,
+    EXPLICIT_CLASSES,
+    dense_matrix,
+    named_ratings,
+    same_bits,
+    unclipped,
+)
 
+each_explicit_class = pytest.mark.parametrize("cls", EXPLICIT_CLASSES)
 each_class = pytest.mark.parametrize("cls", CLASSES)
 
 
@@ -44,11 +52,11 @@ def test_new_users_are_served_without_a_new_training(cls, ratings):
 # 3. Which side is users, and which id is which row.
 @each_class
 def test_ids_mean_the_same_in_every_method(cls, ratings):
-    model = cls(n_factors=2, random_state=0, clip=False).fit(ratings)
+    model = unclipped(cls, n_factors=2, random_state=0).fit(ratings)
     items, scores = model.recommend("u07", n=5)
     np.testing.assert_allclose(model.predict("u07", items), scores, rtol=1e-5)
     np.testing.assert_allclose(
-        model.predict_all(["u07"])[0][model.item_ids_.positions(items)], scores
+        model.predict_all(["u07"])[0][model.item_ids_.positions(items)], scores, rtol=1e-5
     )
     with pytest.raises(UnknownIdError):
         model.recommend("film 01")
@@ -242,13 +250,13 @@ def test_inputs_are_not_modified(cls):
     np.testing.assert_array_equal(stored.data, data)
 
 
-@each_class
+@each_explicit_class
 def test_all_ratings_equal(cls):
     model = cls(n_factors=2, random_state=0).fit(np.full((6, 5), 3.0))
     np.testing.assert_allclose(model.predict_all(), 3.0, atol=1e-5)
 
 
-@each_class
+@each_explicit_class
 def test_a_single_rating(cls):
     model = cls(n_factors=2, random_state=0).fit(np.array([[4.0]]))
     np.testing.assert_allclose(model.predict_all(), 4.0, atol=1e-5)

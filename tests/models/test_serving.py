@@ -5,8 +5,9 @@ import pytest
 
 from matfact import Ratings
 from matfact.models import ALS, NMF
-from models.cases import SMALL, dense_matrix, named_ratings
+from models.cases import EXPLICIT, SMALL, dense_matrix, named_ratings, unclipped
 
+each_explicit = pytest.mark.parametrize("new", list(EXPLICIT.values()), ids=list(EXPLICIT))
 each_model = pytest.mark.parametrize("new", list(SMALL.values()), ids=list(SMALL))
 
 
@@ -17,7 +18,7 @@ def ratings():
 
 @each_model
 def test_recommendations_are_the_best_unseen_items(new, ratings):
-    model = new(clip=False).fit(ratings)
+    model = unclipped(new).fit(ratings)
     for user in ("u00", "u17"):
         position = int(model.user_ids_.positions(user))
         scores = model.predict_all([user])[0]
@@ -72,7 +73,7 @@ def test_similar_rows_are_near_in_direction(new, ratings):
 
 @each_model
 def test_explanations_add_up_to_the_prediction(new, ratings):
-    model = new(clip=False, dtype=np.float64).fit(ratings)
+    model = unclipped(new, dtype=np.float64).fit(ratings)
     one = ratings.select(np.flatnonzero(ratings.users == 4))
     row = model.inverse_transform(model.fold_in(one)[4:5])[0]
     for item in (0, 13):
@@ -87,7 +88,7 @@ def test_explanations_add_up_to_the_prediction(new, ratings):
     assert len(model.explain("u04", "film 03", n=2)[0]) == 2
 
 
-@each_model
+@each_explicit
 def test_score_of_ratings_is_minus_their_rmse(new, ratings):
     model = new().fit(ratings)
     users, items, values = ratings.to_triples()
@@ -95,7 +96,7 @@ def test_score_of_ratings_is_minus_their_rmse(new, ratings):
     assert model.score(ratings) == pytest.approx(-expected, rel=1e-6)
 
 
-@each_model
+@each_explicit
 def test_score_of_a_matrix_hides_half_of_each_row(new):
     matrix = dense_matrix()
     model = new().fit(matrix)

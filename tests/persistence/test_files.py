@@ -286,7 +286,7 @@ class Own(ALS):
     ("model", "error", "message"),
     [
         (ALS, NotFittedError, "this ALS is not fitted"),
-        (lambda: np.ones(3), TypeError, "a ndarray cannot be saved; give a fitted model: ALS, GD"),
+        (lambda: np.ones(3), TypeError, "a ndarray cannot be saved; give a fitted model: ALS, SGD"),
         (lambda: Own().fit(RATINGS), TypeError, "a Own cannot be saved"),
         (lambda: Imputer(ALS()), TypeError, "a Imputer cannot be saved"),
         (lambda: of_odd_ids((1, 2), 3), TypeError, r"user_ids\[0\] is \(1, 2\), a tuple; ids that"),

@@ -2,8 +2,9 @@
 
 from matfact.models.als import ALS
 from matfact.models.gd import GD
+from matfact.models.ials import ImplicitALS
 from matfact.models.imputer import Imputer
 from matfact.models.nmf import NMF
 from matfact.models.sgd import SGD
 
-__all__ = ["ALS", "GD", "NMF", "SGD", "Imputer"]
+__all__ = ["ALS", "GD", "NMF", "SGD", "ImplicitALS", "Imputer"]

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.kernels import als, pairs
-from matfact.models._data import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from matfact.models._data import Rows
     from matfact.models._factors import Factors
     from matfact.models._growing import Floats, Side
-    from matfact.ratings import Ratings
     from matfact.training import BestState
 
 __all__ = ["Alternating"]
@@ -28,7 +27,8 @@ class Alternating:
 
     Parameters
     ----------
-    ratings : Ratings
+    users, items : Rows
+        The ratings by users and by items.
     factors : Factors
         Made of `arrays`.
     arrays : dict of str to ndarray
@@ -42,7 +42,8 @@ class Alternating:
 
     def __init__(
         self,
-        ratings: Ratings,
+        users: Rows,
+        items: Rows,
         factors: Factors,
         arrays: dict[str, NDArray[Any]],
         *,
@@ -59,8 +60,8 @@ class Alternating:
         self._method = method
         self._n_steps = n_steps
         self._threads = n_threads
-        self._users, self._items = Rows.of(ratings), Rows.of(ratings.transpose())
-        sides: tuple[tuple[Side, Rows], ...] = ("users", self._users), ("items", self._items)
+        self._users, self._items = users, items
+        sides: tuple[tuple[Side, Rows], ...] = ("users", users), ("items", items)
         self._ridges = {}
         for side, rows in sides:
             ridge, bias_ridge = ridges(rows.counts(), side)

@@ -10,6 +10,7 @@ from matfact._validation import check_integer, check_number
 from matfact.kernels import als
 from matfact.models._alternating import Alternating
 from matfact.models._base import FactorModel
+from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._start import normal_start, scale_of
 
@@ -196,7 +197,8 @@ class ALS(FactorModel):
     ) -> Alternating:
         del seed  # nothing is random after the start
         return Alternating(
-            ratings,
+            Rows.of(ratings),
+            Rows.of(ratings.transpose()),
             Factors.from_arrays(arrays, mean, ratings.mean),
             arrays,
             ridges=self._ridges,

@@ -10,6 +10,7 @@ from matfact._validation import check_integer, check_number
 from matfact.kernels import als, pairs
 from matfact.models._alternating import Alternating
 from matfact.models._base import FactorModel
+from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._start import START_STREAM
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from matfact._random import RandomStateLike
-    from matfact.models._data import Rows
     from matfact.models._growing import Floats, Side
     from matfact.ratings import Ratings
 
@@ -204,7 +204,8 @@ class NMF(FactorModel):
     ) -> _NonNegative:
         del seed  # nothing is random after the start
         return _NonNegative(
-            ratings,
+            Rows.of(ratings),
+            Rows.of(ratings.transpose()),
             Factors.from_arrays(arrays, mean, ratings.mean),
             arrays,
             ridges=self._ridges,

@@ -41,9 +41,10 @@ LARGEST_INT = 2**63 - 1
 
 def model_classes() -> dict[str, type[Any]]:
     """Return the classes whose models can be saved, by name."""
-    from matfact.models import ALS, GD, NMF, SGD  # noqa: PLC0415 (they may import this package)
+    from matfact import models  # noqa: PLC0415 (they may import this package)
 
-    return {model.__name__: model for model in (ALS, GD, NMF, SGD)}
+    classes = (models.ALS, models.SGD, models.NMF, models.GD, models.ImplicitALS)
+    return {model.__name__: model for model in classes}
 
 
 def fitted_attributes(model: type[Any]) -> dict[str, str]:
