@@ -253,5 +253,5 @@ def test_nothing_that_occurred():
 
 def test_weights_beyond_float32_are_refused():
     ratings = Ratings.from_triples([0, 0, 1], [0, 1, 1], [1, 1e30, 1])
-    with pytest.raises(ValueError, match="alpha is 1e.20 and a value 1e.30.*float64"):
+    with pytest.raises(ValueError, match=r"alpha is 1e.20 and a value 1e.30.*float64"):
         ImplicitALS(n_factors=2, alpha=1e20, random_state=0).fit(ratings)

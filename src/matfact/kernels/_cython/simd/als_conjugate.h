@@ -79,14 +79,35 @@ static ALWAYS_INLINE void NAME(pass)(
 #undef PASS
 }
 
+/* out += sign * G p for `vectors` vectors of columns from f on, whose sums stay in registers. */
+static ALWAYS_INLINE void NAME(add_gram_columns)(
+    const int vectors, ptrdiff_t n_features, ptrdiff_t padded,
+    const REAL *gram, REAL sign, const REAL *p, REAL *out)
+{
+    NAME(reals) sum[8 * (LANES / REALS_OF_VECTOR(LANES))];
+    const int width = vectors * (LANES / REALS_OF_VECTOR(LANES));
+    UNROLL_ALL for (int v = 0; v < width; v++) sum[v] = ((const NAME(reals) *)out)[v];
+    for (ptrdiff_t i = 0; i < n_features; i++) {
+        const REAL x = sign * p[i];
+        const NAME(reals) *row = (const NAME(reals) *)(gram + i * padded);
+        UNROLL_ALL for (int v = 0; v < width; v++) sum[v] += x * row[v];
+    }
+    UNROLL_ALL for (int v = 0; v < width; v++) ((NAME(reals) *)out)[v] = sum[v];
+}
+
 /* out += sign * G p */
 static void NAME(add_gram)(
     ptrdiff_t n_features, ptrdiff_t padded, const REAL *gram, REAL sign, const REAL *p, REAL *out)
 {
-    for (ptrdiff_t i = 0; i < n_features; i++) {
-        const REAL factor = sign * p[i];
-        OMP_SIMD for (ptrdiff_t f = 0; f < padded; f++) out[f] += factor * gram[i * padded + f];
-    }
+    ptrdiff_t f = 0;
+#define COLUMNS(vectors) \
+    for (; f + (vectors) * LANES <= padded; f += (vectors) * LANES) \
+        NAME(add_gram_columns)(vectors, n_features, padded, gram + f, sign, p, out + f)
+    COLUMNS(8);
+    COLUMNS(4);
+    COLUMNS(2);
+    COLUMNS(1);
+#undef COLUMNS
 }
 
 static void NAME(conjugate_row)(
