@@ -14,6 +14,7 @@ __all__ = [
     "ModelFileError",
     "NotFittedError",
     "RatingsFileError",
+    "SampledMetricWarning",
     "UnknownIdError",
 ]
 
@@ -69,3 +70,7 @@ class RatingsFileError(MatfactError, ValueError):
 
 class BackendError(MatfactError, ImportError):
     """The kernels that were asked for cannot be used on this machine or in this installation."""
+
+
+class SampledMetricWarning(UserWarning):
+    """A ranking metric was computed among sampled items only."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Pair: TypeAlias = tuple[Ratings, Ratings]
 
 __all__ = [
+    "checked_ratings",
     "leave_k_out",
     "random_folds",
     "random_split",
@@ -62,7 +63,7 @@ def random_split(
     >>> train.n_ratings, test.n_ratings
     (400, 100)
     """
-    ratings = _checked(ratings)
+    ratings = checked_ratings(ratings)
     n_test = _size_of_test(ratings, test)
     positions = random_positions(
         ratings.n_ratings, test=test, validation=0.0, rng=generator(random_state)
@@ -99,7 +100,7 @@ def random_folds(
     >>> [test.n_ratings for train, test in folds]
     [100, 100, 100, 100, 100]
     """
-    ratings = _checked(ratings)
+    ratings = checked_ratings(ratings)
     n_folds = _checked_n_folds(n_folds, ratings)
     numbers = np.empty(ratings.n_ratings, dtype=np.int32)
     order = generator(random_state).permutation(ratings.n_ratings)
@@ -130,7 +131,7 @@ def user_folds(
     ValueError
         If there are fewer ratings than folds.
     """
-    ratings = _checked(ratings)
+    ratings = checked_ratings(ratings)
     n_folds = _checked_n_folds(n_folds, ratings)
     rng = generator(random_state)
     order = _shuffled_within_users(ratings, rng)
@@ -159,7 +160,7 @@ def leave_k_out(ratings: Ratings, k: int = 1, *, random_state: RandomStateLike =
     ValueError
         If no user has more than k ratings.
     """
-    ratings = _checked(ratings)
+    ratings = checked_ratings(ratings)
     k = check_integer(k, "k", minimum=1)
     order = _shuffled_within_users(ratings, generator(random_state))
     return _last_of_users(ratings, order, k, "k")
@@ -191,7 +192,7 @@ def temporal_split(
     ValueError
         If there are no timestamps, or a part would be empty.
     """
-    ratings = _checked(ratings)
+    ratings = checked_ratings(ratings)
     times = ratings.timestamps
     if times is None:
         raise ValueError(
@@ -205,7 +206,8 @@ def temporal_split(
     return ratings.select(~is_test), ratings.select(is_test)
 
 
-def _checked(ratings: Any) -> Ratings:
+def checked_ratings(ratings: Any) -> Ratings:
+    """Return ratings as they are; raise if they are something else."""
     if not isinstance(ratings, Ratings):
         raise TypeError(
             f"ratings must be Ratings, not {type(ratings).__name__}; make them by Ratings."

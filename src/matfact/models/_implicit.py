@@ -137,4 +137,5 @@ def _ndcg_of_lists(
         LIST_LENGTH,
         n_threads,
     )
-    return ndcg(lists, (relevant.indptr, relevant.indices), LIST_LENGTH)
+    n_items = len(factors.item_factors)
+    return ndcg(lists, (relevant.indptr, relevant.indices), n_items, LIST_LENGTH)
