@@ -85,6 +85,20 @@ def compiled_topn(request):
         yield kernel
 
 
+@pytest.fixture(params=implementations.ALL)
+def bpr_kernel(request):
+    """The `bpr` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "bpr") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_bpr(request):
+    """The compiled `bpr` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "bpr") as kernel:
+        yield kernel
+
+
 @pytest.fixture
 def backend(gd_kernel, monkeypatch):
     """Make the package train on each implementation, and return its `gd` module.

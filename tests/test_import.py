@@ -60,7 +60,9 @@ def test_the_version_is_that_of_the_distribution():
 def test_the_public_names():
     assert set(matfact.__all__) == {
         "ALS",
+        "BPR",
         "GD",
+        "ImplicitALS",
         "Imputer",
         "NMF",
         "Ratings",

@@ -34,12 +34,13 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, csr, gd, pairs, runtime, sgd, topn
+    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, topn
 
 __all__ = [
     "BackendInfo",
     "als",
     "backend_info",
+    "bpr",
     "csr",
     "gd",
     "pairs",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("als", "gd", "pairs", "sgd", "topn")  # the modules with SIMD levels
+_KERNELS = ("als", "bpr", "gd", "pairs", "sgd", "topn")  # the modules with SIMD levels
 _MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
@@ -224,6 +225,7 @@ _backend, _reason, _modules = _choose_backend(os.environ.get("MATFACT_BACKEND", 
 
 if not TYPE_CHECKING:
     als = _modules["als"]
+    bpr = _modules["bpr"]
     csr = _modules["csr"]
     gd = _modules["gd"]
     pairs = _modules["pairs"]

@@ -15,6 +15,7 @@ cdef extern from "simd/sgd_dispatch.h" nogil:
     ctypedef struct SgdKernels:
         int lanes
         double (*train)(const SgdRun *run, Py_ssize_t count, const void *nodes) noexcept nogil
+        double (*rank)(const SgdRun *run, Py_ssize_t count, const void *triples) noexcept nogil
         double (*squared_norm)(Py_ssize_t count, const void *x) noexcept nogil
 
     const SgdKernels *kernels_for(int real_bytes, Py_ssize_t n_reals)

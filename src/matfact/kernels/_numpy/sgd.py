@@ -62,12 +62,12 @@ def arrange(
     by_block = np.argsort(block, kind="stable")
     for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
         ranks = np.arange(end - start)
-        dealt = np.argsort(_dealt_places(end - start), kind="stable")
+        dealt = np.argsort(dealt_places(end - start), kind="stable")
         by_block[start:end] = by_block[start:end][ranks[dealt]]
     return nodes[by_block], starts
 
 
-def _dealt_places(count: int) -> NDArray[np.intp]:
+def dealt_places(count: int) -> NDArray[np.intp]:
     """Where each of `count` ratings of a block goes: 0, STREAMS, 2 STREAMS, ..., 1, ..."""
     places = np.arange(count)
     return np.concatenate([places[stream::STREAMS] for stream in range(STREAMS)])
@@ -184,13 +184,13 @@ def epoch(  # noqa: PLR0917 (arrays in, arrays out)
         return float("nan")
     before = [array.copy() for array in arrays]
     try:
-        _assign(arrays, copies)
+        assign(arrays, copies)
     except BaseException:  # Ctrl-C between two arrays
-        _assign(arrays, before)
+        assign(arrays, before)
         raise
     return total
 
 
-def _assign(arrays: Sequence[Floats], values: Sequence[Floats]) -> None:
+def assign(arrays: Sequence[Floats], values: Sequence[Floats]) -> None:
     for array, value in zip(arrays, values, strict=True):
         array[:] = value

@@ -1,6 +1,6 @@
 /* Stochastic gradient descent for every SIMD level, behind one table of function pointers.
  *
- * levels.h compiles sgd_real.h for each level. Pointers to reals are `void` in the table, which is
+ * The extensions sgd and bpr use it. levels.h compiles sgd_real.h for each level. Pointers to reals are `void` in the table, which is
  * the same for both real types. */
 #ifndef MATFACT_SGD_DISPATCH_H
 #define MATFACT_SGD_DISPATCH_H
@@ -23,7 +23,8 @@ typedef struct {
 typedef struct {
     int lanes; /* reals in a vector */
 
-    double (*train)(const SgdRun *run, ptrdiff_t count, const void *nodes);
+    double (*train)(const SgdRun *run, ptrdiff_t count, const void *nodes);  /* on ratings */
+    double (*rank)(const SgdRun *run, ptrdiff_t count, const void *triples); /* on triples */
 
     double (*squared_norm)(ptrdiff_t count, const void *x);
 } SgdKernels;
@@ -34,6 +35,7 @@ typedef struct {
     { \
         .lanes = VECTOR_BYTES / (bytes), \
         .train = JOIN3(train, type, LEVEL), \
+        .rank = JOIN3(rank, type, LEVEL), \
         .squared_norm = JOIN3(squared_norm, type, LEVEL), \
     }
 #include "levels.h"

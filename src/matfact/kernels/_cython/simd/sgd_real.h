@@ -116,6 +116,8 @@ static double NAME(train)(const SgdRun *run, ptrdiff_t count, const void *nodes)
 #undef TRAIN
 }
 
+#include "bpr_real.h"
+
 /* The sum of the squares of whole vectors. */
 static double NAME(squared_norm)(ptrdiff_t count, const void *x)
 {
