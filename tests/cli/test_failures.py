@@ -158,7 +158,7 @@ def test_a_mistake_of_ours_is_not_hidden(ratings_file, monkeypatch):
         (["predict"], "the following arguments are required: MODEL"),
         (["predict", "m", "x", "--unknown", "zero"], "argument --unknown: invalid choice"),
         (["evaluate", "m"], "the following arguments are required: FILE"),
-        (["recommend", "m"], "the following arguments are required: USER"),
+        (["recommend"], "the following arguments are required: MODEL"),
         (["recommend", "m", "7", "-n", "0"], "'0' is not an integer of at least 1"),
     ],
 )

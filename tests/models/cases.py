@@ -3,7 +3,7 @@
 import numpy as np
 
 from matfact import Ratings
-from matfact.models import ALS, GD, NMF, SGD, ImplicitALS
+from matfact.models import ALS, BPR, GD, NMF, SGD, ImplicitALS
 
 SMALL = {
     "ALS": lambda **p: ALS(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
@@ -49,10 +49,11 @@ SMALL = {
         }
         | p
     ),
+    "BPR": lambda **p: BPR(**{"n_factors": 3, "max_iter": 4, "random_state": 0} | p),
 }
 """Each kind of model with few factors and epochs; parameters can be added."""
 
-IMPLICIT_CLASSES = (ImplicitALS,)
+IMPLICIT_CLASSES = (ImplicitALS, BPR)
 EXPLICIT_CLASSES = (ALS, SGD, NMF, GD)
 CLASSES = (*EXPLICIT_CLASSES, *IMPLICIT_CLASSES)
 

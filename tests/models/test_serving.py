@@ -7,6 +7,8 @@ from matfact import Ratings
 from matfact.models import ALS, NMF
 from models.cases import EXPLICIT, SMALL, dense_matrix, named_ratings, unclipped
 
+LINEAR = {name: new for name, new in SMALL.items() if name != "BPR"}
+each_linear_model = pytest.mark.parametrize("new", list(LINEAR.values()), ids=list(LINEAR))
 each_explicit = pytest.mark.parametrize("new", list(EXPLICIT.values()), ids=list(EXPLICIT))
 each_model = pytest.mark.parametrize("new", list(SMALL.values()), ids=list(SMALL))
 
@@ -71,7 +73,7 @@ def test_similar_rows_are_near_in_direction(new, ratings):
     assert len(users) == 29
 
 
-@each_model
+@each_linear_model
 def test_explanations_add_up_to_the_prediction(new, ratings):
     model = unclipped(new, dtype=np.float64).fit(ratings)
     one = ratings.select(np.flatnonzero(ratings.users == 4))

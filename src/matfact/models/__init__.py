@@ -1,10 +1,11 @@
 """The estimators."""
 
 from matfact.models.als import ALS
+from matfact.models.bpr import BPR
 from matfact.models.gd import GD
 from matfact.models.ials import ImplicitALS
 from matfact.models.imputer import Imputer
 from matfact.models.nmf import NMF
 from matfact.models.sgd import SGD
 
-__all__ = ["ALS", "GD", "NMF", "SGD", "ImplicitALS", "Imputer"]
+__all__ = ["ALS", "BPR", "GD", "NMF", "SGD", "ImplicitALS", "Imputer"]

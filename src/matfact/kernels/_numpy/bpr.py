@@ -43,7 +43,8 @@ def is_taken(
     places[places == len(keys)] = 0
     if not len(keys):
         return np.zeros(0, dtype=np.uint8)
-    return ((keys[places] == wanted) & (others >= 0)).astype(np.uint8)
+    taken: NDArray[np.uint8] = ((keys[places] == wanted) & (others >= 0)).astype(np.uint8)
+    return taken
 
 
 def _blocks(indptr: NDArray[np.int64], n_blocks: int) -> NDArray[np.int32]:
