@@ -79,7 +79,7 @@ def test_options_are_parameters_of_the_model(
         assert fit(*arguments) == 2
         assert capsys.readouterr().err == (
             f"matfact: --learning-rate is given, and --model {model} has none; leave it out, or "
-            "use --model sgd or gd\n"
+            "use --model sgd or gd or bpr\n"
         )
         return
     assert fit(*arguments) == 0

@@ -13,8 +13,11 @@ from matfact.cli._files import check_writable, ratings_of
 from matfact.cli._report import (
     describe_data,
     describe_errors,
+    describe_ranking,
     describe_training,
     held_out_predictions,
+    is_ranking,
+    ranking_by,
 )
 from matfact.cli._training import new_model, train, validation_share
 from matfact.evaluation import random_split
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 __all__ = ["limited", "run"]
+
+LIST_LENGTH = 10
+"""Items of the lists by which models of implicit feedback are reported."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -60,7 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
     with limited(arguments.threads):
         training = train(model, training_part, share, quiet=arguments.quiet)
         print(describe_training(training, backend_info().backend))
-        if test is not None:
+        if test is not None and is_ranking(model):
+            lists = ranking_by(model, test, LIST_LENGTH, None)
+            print(describe_ranking("held-out interactions", lists, LIST_LENGTH))
+        elif test is not None:
             predictions = held_out_predictions(model, training_part, test)
             print(describe_errors("held-out error", test.user_values, predictions))
     if arguments.out is not None:

@@ -1,3 +1,4 @@
+# length: the options of all commands, most of it their help
 """The options of every command. Nothing here imports what only a running command needs."""
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ further columns are ignored, a header is recognised, ids may be any text, gzip i
 Parquet file, which needs pyarrow.
 
 The models are those of Python: matfact.ALS (alternating least squares, the default), SGD
-(stochastic gradient descent), NMF (non-negative factors) and GD (the classic gradient descent).
+(stochastic gradient descent), NMF (non-negative factors) and GD (the classic gradient descent); for
+implicit feedback ials (matfact.ImplicitALS) and bpr (BPR), to which a rating above 0 says that a
+user chose an item, and which are reported by the lists that they make.
 help(matfact.ALS) explains a model, its parameters and their defaults, which hold for the options
 that are not given.
 """
@@ -127,7 +130,7 @@ def _add_fit(commands: Commands) -> None:
 def _add_model_options(fit: _Parser) -> None:
     fit.add_argument(
         "--model",
-        choices=("als", "sgd", "nmf", "gd"),
+        choices=("als", "sgd", "nmf", "gd", "ials", "bpr"),
         default="als",
         help="how to factorize (default %(default)s)",
     )
@@ -151,7 +154,7 @@ def _add_model_options(fit: _Parser) -> None:
         "--learning-rate",
         type=positive_number,
         metavar="RATE",
-        help="size of a step; of sgd and gd only",
+        help="size of a step; of sgd, gd and bpr only",
     )
 
 
@@ -185,11 +188,29 @@ def _add_evaluate(commands: Commands) -> None:
         "evaluate",
         help="compare a saved model with the ratings of a file",
         description="RMSE and MAE of a saved model on the ratings of a file. Users and items that "
-        "the model does not know are counted, and predicted as average ones.",
+        "the model does not know are counted, and predicted as average ones. With --ranking the "
+        "items that the model recommends to the users of the file, without what they have seen, "
+        "are compared with those in the file; unknown users are left out.",
         epilog=EXIT_CODES,
     )
     _add_model_file(evaluate)
     _add_ratings_file(evaluate)
+    evaluate.add_argument(
+        "--ranking", action="store_true", help="measure the lists of best items, not predictions"
+    )
+    evaluate.add_argument(
+        "--k",
+        type=positive_integer,
+        default=10,
+        metavar="N",
+        help="length of these lists (default %(default)s)",
+    )
+    evaluate.add_argument(
+        "--at-least",
+        type=float,
+        metavar="RATING",
+        help="rating from which an item is one that the user liked (default: any above 0)",
+    )
     _add_threads(evaluate)
     evaluate.set_defaults(command="evaluate")
 

@@ -17,9 +17,22 @@ if TYPE_CHECKING:
     from matfact.ratings import Ratings
     from matfact.training import TrainingState
 
-__all__ = ["Training", "new_model", "train", "validation_share"]
+__all__ = ["MODELS", "RANKING", "Training", "new_model", "train", "validation_share"]
 
-HAVE_LEARNING_RATE = ("sgd", "gd")
+MODELS = {
+    "als": "ALS",
+    "sgd": "SGD",
+    "nmf": "NMF",
+    "gd": "GD",
+    "ials": "ImplicitALS",
+    "bpr": "BPR",
+}
+"""Names on the command line, and those of the estimators."""
+
+RANKING = ("ials", "bpr")
+"""Models of implicit feedback, which are measured by their lists."""
+
+HAVE_LEARNING_RATE = ("sgd", "gd", "bpr")
 
 VALIDATION = {"gd": 0.1}
 """Shares set aside where none is named: plain descent fits the noise if nothing stops it."""
@@ -71,7 +84,7 @@ def new_model(arguments: argparse.Namespace) -> Any:
         for option, parameter in PARAMETERS.items()
         if getattr(arguments, option) is not None
     }
-    return getattr(models, name.upper())(**given)
+    return getattr(models, MODELS[name])(**given)
 
 
 def validation_share(arguments: argparse.Namespace) -> float | None:
@@ -97,7 +110,7 @@ def train(model: Any, ratings: Ratings, validation: float | None, *, quiet: bool
     with Progress(model.max_iter, "training", verbose=False if quiet else None) as progress:
 
         def advance(state: TrainingState) -> None:
-            progress.advance(_figures(state, has_validation=validation is not None))
+            progress.advance(_figures(state, type(model).__name__, validation is not None))
 
         try:
             model.fit(ratings, validation=validation, callbacks=[advance])
@@ -112,7 +125,9 @@ def train(model: Any, ratings: Ratings, validation: float | None, *, quiet: bool
     return Training(model, validation, time.perf_counter() - started)
 
 
-def _figures(state: TrainingState, *, has_validation: bool) -> str:
+def _figures(state: TrainingState, model: str, has_validation: bool) -> str:
+    if has_validation and model in [MODELS[name] for name in RANKING]:
+        return f"validation NDCG {1 - state.record.validation:.4f}"
     if has_validation:
         return f"validation RMSE {state.record.validation:.4f}"
     return f"objective {state.record.objective:.6g}"

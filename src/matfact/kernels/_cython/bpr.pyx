@@ -14,10 +14,10 @@ Steps a and b are constant or adapt as those of sgd.pyx do.
 
 Order: items are cut into n_blocks parts (an even number), users into half as many. The two item
 blocks of a triple play against one another as in a tournament: in each round every block has one
-opponent, and two further rounds are for items of the same block. A stratum is a round with the users
-rotated over its pairs; its n_blocks / 2 tasks have neither users nor items in common, so threads
-take them in any order, and results are the same bits for any number of threads. In a task triples
-are sorted by user and dealt out as sgd.arrange does.
+opponent, and two further rounds are for items of the same block. A stratum is a round with the
+users rotated over its pairs; its n_blocks / 2 tasks have neither users nor items in common, so
+threads take them in any order, and results are the same bits for any number of threads. In a task
+triples are sorted by user and dealt out as sgd.arrange does.
 
 argument            shape, dtype            meaning
 user_indptr         (n_users + 1,) int64    entries of each user

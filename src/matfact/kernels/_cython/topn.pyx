@@ -22,7 +22,8 @@ Results: counts (r,) int64, how many columns a row has; best (r, n) int32, their
 
 Preconditions, checked by the caller: C order, indices in range and ascending. A row's result
 depends on that row alone, hence not on the number of threads. Memory besides the result: a copy of
-the columns, and for each thread 32 MB at most, or 16 n bytes for each row of a tile if that is more.
+the columns, and for each thread 32 MB at most, or 16 n bytes for each row of a tile if that is
+more.
 """
 import numpy as np
 
