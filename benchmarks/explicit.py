@@ -25,6 +25,7 @@ import numpy as np
 
 import _peers
 from _data import movielens_100k
+from _results import put_section
 from matfact import Ratings, make_ratings
 from matfact.evaluation import given_folds, random_folds, random_split, rmse
 from matfact.models import ALS, GD, NMF, SGD
@@ -529,18 +530,6 @@ PARTS = {
 }
 
 
-def replace_section(text, section):
-    """Put a section into the result file, in place of the one with the same title."""
-    title = section.splitlines()[0]
-    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    titles = [part.splitlines()[0] for part in parts]
-    if title in titles:
-        parts[titles.index(title)] = section + "\n"
-    else:
-        parts.append(section + "\n")
-    return "".join(parts).rstrip("\n") + "\n"
-
-
 def main():
     """Print the tables that are asked for and put them into the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -551,12 +540,7 @@ def main():
         memory_of(*arguments.memory_of)
         return
     for name in arguments.part or PARTS:
-        # The machine of each part: they may have been measured at different times.
-        head, rest = PARTS[name]().split("\n", 1)
-        section = f"{head}\n\n{machine()}\n{rest}"
-        print(section, flush=True)
-        text = RESULT.read_text() if RESULT.exists() else "# Estimators for ratings\n\n"
-        RESULT.write_text(replace_section(text, section))
+        put_section(RESULT, "# Estimators for ratings\n", PARTS[name](), machine())
 
 
 if __name__ == "__main__":
