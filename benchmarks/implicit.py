@@ -1,8 +1,8 @@
 """Time ImplicitALS, BPR and the lists of best items against the library implicit.
 
 Run ``python benchmarks/implicit.py`` where matfact and implicit are installed (README.md tells
-how), on a quiet machine, about ten minutes; ``--part als`` and so on for one part. Prints Markdown, and
-puts each part into ``benchmarks/results/implicit.md`` in place of the older one.
+how), on a quiet machine, about ten minutes; ``--part als`` and so on for one part. Prints Markdown,
+and puts each part into ``benchmarks/results/implicit.md`` in place of the older one.
 """
 
 # ruff: noqa: PLC0415 (peers are optional, and imported where they are used)

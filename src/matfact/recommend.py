@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
 
-__all__ = ["Filters", "Lists", "Recommendations", "best_columns", "given_lists", "rows_of", "union"]
+__all__ = [
+    "Filters",
+    "Lists",
+    "Recommendations",
+    "best_columns",
+    "given_lists",
+    "joined",
+    "rows_of",
+    "union",
+    "without",
+]
 
 BLOCK_NUMBERS = 1 << 22
 """Places of lists that are filled at a time."""
@@ -86,8 +96,7 @@ def best_columns(
         factors = np.ascontiguousarray(factors[columns])
         biases = None if biases is None else biases[columns]
     height = max(1, BLOCK_NUMBERS // n)
-    counts: list[NDArray[np.int64]] = []
-    parts: list[tuple[NDArray[np.int32], Floats]] = []
+    parts = []
     for start in range(0, len(row_factors), height):
         some = slice(start, min(start + height, len(row_factors)))
         rows = np.ascontiguousarray(row_factors[some])
@@ -107,12 +116,28 @@ def best_columns(
                 n,
                 n_threads,
             )
-        counts.append(found[0])
-        filled = np.arange(n) < found[0][:, np.newaxis]
-        parts.append((found[1][filled], found[2][filled]))
-    best = np.concatenate([np.zeros(0, dtype=np.int32), *(part[0] for part in parts)])
-    scores = np.concatenate([np.zeros(0), *(part[1].astype(np.float64) for part in parts)])
-    return Lists(_starts(np.concatenate([np.zeros(0, dtype=np.int64), *counts])), best), scores
+        counts, best, scores = found
+        filled = np.arange(n) < counts[:, np.newaxis]
+        parts.append((Lists(_starts(counts), best[filled]), scores[filled].astype(np.float64)))
+    return joined(parts)
+
+
+def joined(
+    parts: Sequence[tuple[Lists, NDArray[np.float64]]],
+) -> tuple[Lists, NDArray[np.float64]]:
+    """Return lists and scores, some after the others, as one."""
+    counts = [np.zeros(0, dtype=np.int64), *(np.diff(lists.indptr) for lists, _ in parts)]
+    items = [np.zeros(0, dtype=np.int32), *(lists.items for lists, _ in parts)]
+    scores = [np.zeros(0), *(part for _, part in parts)]
+    return Lists(_starts(np.concatenate(counts)), np.concatenate(items)), np.concatenate(scores)
+
+
+def without(lists: Lists, items: NDArray[Any]) -> Lists:
+    """Return lists without some items."""
+    kept = ~np.isin(lists.items, items)
+    before = np.zeros(len(kept) + 1, dtype=np.int64)
+    np.cumsum(kept, out=before[1:])
+    return Lists(before[lists.indptr], lists.items[kept])
 
 
 def rows_of(indptr: NDArray[np.int64], indices: NDArray[np.int32], rows: NDArray[Any]) -> Lists:

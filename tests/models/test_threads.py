@@ -7,6 +7,10 @@ import matfact
 from matfact import ALS, BPR, GD, NMF, SGD, ImplicitALS, make_ratings
 from models.cases import same_bits
 
+pytestmark = pytest.mark.skipif(
+    matfact.backend_info().backend == "numpy", reason="the numpy backend ignores n_threads"
+)
+
 # Large enough that every kernel starts threads.
 MODELS = {
     "ALS": lambda n: ALS(n_factors=24, max_iter=3, random_state=0, n_threads=n),

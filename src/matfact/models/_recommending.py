@@ -9,7 +9,16 @@ import numpy as np
 
 from matfact._validation import check_integer
 from matfact.models._growing import Growing
-from matfact.recommend import Filters, Recommendations, best_columns, given_lists, rows_of, union
+from matfact.recommend import (
+    Filters,
+    Recommendations,
+    best_columns,
+    given_lists,
+    joined,
+    rows_of,
+    union,
+    without,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["Recommending", "single_position"]
 
 METRICS = ("cosine", "inner")
+
+BLOCK_USERS = 4096
+"""Users whose seen items are copied at a time."""
 
 
 class Recommending(Growing):
@@ -112,11 +124,9 @@ class Recommending(Growing):
         of users times items. `iter_recommend` does with a part of the result at a time.
         """
         positions = self._users_asked_for(users)
-        n = check_integer(n, "n", minimum=1)
         rows = np.atleast_1d(positions)
-        seen = self._seen(rows) if exclude_seen else None
-        filters = self._filters(len(rows), seen, candidates, exclude)
-        found = self._lists(self._factors(), rows, self.user_ids_.ids_of(rows), filters, n)
+        blocks = self._blocks(rows, n, BLOCK_USERS, exclude_seen, candidates, exclude)
+        found = self._named(self.user_ids_.ids_of(rows), *joined(list(blocks)))
         return found if positions.ndim else found[0][1:]
 
     def iter_recommend(
@@ -149,21 +159,38 @@ class Recommending(Growing):
             As in `recommend`.
         """
         rows = np.atleast_1d(self._users_asked_for(users))
+        size = check_integer(block_size, "block_size", minimum=1)
+        blocks = self._blocks(rows, n, size, exclude_seen, candidates, exclude)
+        ids = self.user_ids_.ids_of(rows)
+        return (
+            self._named(ids[number * size : (number + 1) * size], *block)
+            for number, block in enumerate(blocks)
+        )
+
+    def _blocks(
+        self,
+        rows: NDArray[np.int64],
+        n: int,
+        block_size: int,
+        exclude_seen: bool,
+        candidates: Any,
+        exclude: Any,
+    ) -> Iterator[tuple[Lists, NDArray[np.float64]]]:
+        """Check arguments at once; return an iterator of lists, for some users after the other."""
         n = check_integer(n, "n", minimum=1)
-        block_size = check_integer(block_size, "block_size", minimum=1)
         if exclude_seen:
             self._known_ratings("exclude_seen=True")
-        filters = self._filters(len(rows), None, candidates, exclude)
+        filters = self._filters(len(rows), candidates, exclude)
         factors = self._factors()
 
-        def blocks() -> Iterator[Recommendations]:
+        def blocks() -> Iterator[tuple[Lists, NDArray[np.float64]]]:
             for start in range(0, len(rows), block_size):
                 some = slice(start, min(start + block_size, len(rows)))
-                own, block = filters.of_rows(some), rows[some]
-                seen = self._seen(block) if exclude_seen else None
-                excluded = union(own.excluded, seen, len(self.item_ids_))
-                own = Filters(own.candidates, own.lists, excluded)
-                yield self._lists(factors, block, self.user_ids_.ids_of(block), own, n)
+                own = filters.of_rows(some)
+                if exclude_seen:
+                    excluded = union(own.excluded, self._seen(rows[some]), len(self.item_ids_))
+                    own = Filters(own.candidates, own.lists, excluded)
+                yield self._best_items(factors, rows[some], own, n)
 
         return blocks()
 
@@ -205,9 +232,11 @@ class Recommending(Growing):
         everyone = np.arange(len(rows))
         if exclude_seen:
             seen = given_lists(np.split(rows.indices, rows.indptr[1:-1]), len(self.item_ids_))
-        filters = self._filters(len(rows), seen, candidates, exclude)
+        filters = self._filters(len(rows), candidates, exclude)
+        excluded = union(filters.excluded, seen, len(self.item_ids_))
+        filters = Filters(filters.candidates, filters.lists, excluded)
         ids = X.user_ids.ids if hasattr(X, "user_ids") else everyone
-        return self._lists(solved, everyone, np.array(ids), filters, n)
+        return self._named(np.array(ids), *self._best_items(solved, everyone, filters, n))
 
     @overload
     def similar_items(self, items: OneId, n: int = 10, *, metric: Metric = "cosine") -> Ranked: ...
@@ -285,7 +314,7 @@ class Recommending(Growing):
         known = self._known_ratings("exclude_seen=True")
         return rows_of(known.user_indptr, known.user_indices, users)
 
-    def _filters(self, n_rows: int, seen: Lists | None, candidates: Any, exclude: Any) -> Filters:
+    def _filters(self, n_rows: int, candidates: Any, exclude: Any) -> Filters:
         """Return what users name by ids as positions."""
         n_items = len(self.item_ids_)
         lists = self._lists_of_ids(candidates, n_rows, "candidates")
@@ -296,13 +325,13 @@ class Recommending(Growing):
         if exclude is not None and excluded is None:
             left_out = np.unique(self.item_ids_.positions(exclude, name="exclude"))
             if lists is not None:
-                excluded = given_lists([left_out] * n_rows, n_items)
+                lists = without(lists, left_out)
             else:
                 allowed = np.arange(n_items) if everywhere is None else everywhere
                 everywhere = np.setdiff1d(allowed, left_out)
         if everywhere is not None:
             everywhere = everywhere.astype(np.int32)
-        return Filters(everywhere, lists, union(excluded, seen, n_items))
+        return Filters(everywhere, lists, excluded)
 
     def _lists_of_ids(self, given: Any, n_rows: int, name: str) -> Lists | None:
         """Return one list of positions for each row, or None if there is one for all of them."""
@@ -317,19 +346,16 @@ class Recommending(Growing):
             )
         lengths = [len(one) for one in given]
         parts = [np.asarray(one) for one in given if len(one)]
+        if len({part.dtype.kind for part in parts}) > 1:  # which numpy would turn into text
+            parts = [part.astype(object) for part in parts]
         together = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
         positions = self.item_ids_.positions(together, name=name) if parts else together
         return given_lists(np.split(positions, np.cumsum(lengths)[:-1]), len(self.item_ids_))
 
-    def _lists(
-        self,
-        factors: Factors,
-        rows: NDArray[np.int64],
-        ids: NDArray[Any],
-        filters: Filters,
-        n: int,
-    ) -> Recommendations:
-        """Return the best items of some users of `factors`."""
+    def _best_items(
+        self, factors: Factors, rows: NDArray[np.int64], filters: Filters, n: int
+    ) -> tuple[Lists, NDArray[np.float64]]:
+        """Return the best items of some users of `factors`, and their predictions."""
         lists, scores = best_columns(
             factors.user_factors[rows],
             factors.item_factors,
@@ -342,9 +368,13 @@ class Recommending(Growing):
         if factors.user_biases is not None:
             offsets += factors.user_biases[rows]
         scores += np.repeat(offsets, np.diff(lists.indptr))
-        return Recommendations(
-            ids, lists.indptr, self.item_ids_.ids_of(lists.items), lists.items, scores
-        )
+        return lists, scores
+
+    def _named(
+        self, users: NDArray[Any], lists: Lists, scores: NDArray[np.float64]
+    ) -> Recommendations:
+        items = self.item_ids_.ids_of(lists.items)
+        return Recommendations(users, lists.indptr, items, lists.items, scores)
 
     def _similar(
         self, factors: Floats, ids: IdMap, wanted: Any, n: int, metric: str, name: str

@@ -32,7 +32,9 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from matfact.kernels._cython._checks cimport check
-from matfact.kernels._cython._parallel cimport Threads, new_threads, threads_for
+from matfact.kernels._cython._parallel cimport (
+    Threads, answer_signals, new_threads, threads_for,
+)
 from matfact.kernels._cython._topn_table cimport TopKernels, TopRun, kernels_for, use_level
 from matfact.kernels._cython._types cimport real
 from matfact.kernels._cython._watch cimport Watch, leave, new_watch, watch
@@ -44,6 +46,8 @@ cdef enum:
     BLOCK_ROWS = 48             # rows that use the same panels in turn
     HEAP_BYTES = 33554432       # of the best columns of a block
     BYTES_OF_COLUMN = 16        # in a heap
+    PACKED_PANELS = 64          # between two looks for signals
+    PACK_COST = 16              # work of a real that is packed
     COLUMN_COST = 8             # work of a column of a list besides its product
 
 
@@ -91,6 +95,19 @@ cdef results_for(const real[:, ::1] row_factors, Py_ssize_t n):
     return np.zeros(r, np.int64), np.zeros((r, n), np.int32), np.zeros((r, n), dtype)
 
 
+cdef int pack_columns(
+    const TopKernels *kernels, const real[:, ::1] factors, char *panels, Threads *threads
+) except -1 nogil:
+    cdef Py_ssize_t m = factors.shape[0], k = factors.shape[1], first = 0
+    cdef Py_ssize_t some = kernels.panel * PACKED_PANELS
+    while first < m:
+        kernels.pack(
+            min(some, m - first), k, &factors[first, 0], panels + first * k * sizeof(real))
+        answer_signals(threads, <double> PACK_COST * some * k)
+        first += some
+    return 0
+
+
 def top_n(
     const real[:, ::1] row_factors, const real[:, ::1] column_factors,
     const real[::1] column_biases, const int32_t[::1] columns,
@@ -135,7 +152,7 @@ def top_n(
             workspace = np.empty(needed(&space), dtype=np.uint8)
             space = space_of(workspace)
     with nogil:
-        kernels.pack(m, run.n_features, run.factors, panels)
+        pack_columns(kernels, column_factors, panels, &threads)
         run.panels = panels
         if run.biases != NULL:
             memset(padded_biases, 0, padded * sizeof(real))

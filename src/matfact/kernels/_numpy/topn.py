@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["top_n", "top_n_of_lists"]
 
-BLOCK_NUMBERS = 1 << 21
-"""Scores at a time."""
+BLOCK_NUMBERS = 1 << 16
+"""Scores at a time: they stay in a cache while feature after feature is added."""
 
 
 def top_n(
@@ -68,9 +68,7 @@ def top_n(
         return results
     height = max(1, BLOCK_NUMBERS // n_columns)
     for start in range(0, len(row_factors), height):
-        scores = row_factors[start : start + height] @ column_factors.T
-        if column_biases is not None:
-            scores += column_biases
+        scores = _scores(row_factors[start : start + height], column_factors, column_biases)
         for row, of_row in enumerate(scores, start):
             excluded = _entries(excluded_indptr, excluded_indices, row)
             _keep_best(results, row, columns, of_row, excluded, n)
@@ -98,12 +96,25 @@ def top_n_of_lists(
     results = _nothing(row_factors, n)
     for row, own in enumerate(row_factors):
         columns = _entries(list_indptr, list_indices, row)
-        scores = column_factors[columns] @ own
-        if column_biases is not None:
-            scores += column_biases[columns]
+        biases = None if column_biases is None else column_biases[columns]
+        scores = _scores(own[np.newaxis], column_factors[columns], biases)[0]
         excluded = _entries(excluded_indptr, excluded_indices, row)
         _keep_best(results, row, columns, scores, excluded, n)
     return results
+
+
+def _scores(rows: Floats, columns: Floats, biases: Floats | None) -> Floats:
+    """Return the scores of all columns for some rows.
+
+    Not by a product of matrices: BLAS sums in an order that depends on the shape, and equal columns
+    might get scores that differ in their last bits.
+    """
+    scores: Floats = np.zeros((len(rows), len(columns)), dtype=rows.dtype)
+    if biases is not None:
+        scores += biases
+    for of_rows, of_columns in zip(rows.T, np.ascontiguousarray(columns.T), strict=True):
+        scores += of_rows[:, np.newaxis] * of_columns
+    return scores
 
 
 def _nothing(row_factors: Floats, n: int) -> Best:
