@@ -213,6 +213,26 @@ def _held_out_of(ratings, model):
     return ratings.users[left], ratings.user_indices[left], ratings.user_values[left]
 
 
+def test_score_of_a_matrix_hides_half_of_each_row():
+    rng = np.random.default_rng(0)
+    matrix = np.where(rng.random((20, 15)) < 0.6, rng.choice([-1.0, 1.0, 2.0], (20, 15)), np.nan)
+    model = ImplicitALS(n_factors=3, random_state=0).fit(matrix)
+    halves = []
+    for parity in (0, 1):
+        gains = []
+        for row in matrix:
+            there = np.flatnonzero(~np.isnan(row))
+            given = np.full((1, 15), np.nan)
+            given[0, there[parity::2]] = row[there[parity::2]]
+            liked = [item for item in there[1 - parity :: 2] if row[item] > 0]
+            listed = model.recommend_new(given, 10)[0][1].tolist()
+            gain = sum(1 / np.log2(place + 2) for place, item in enumerate(listed) if item in liked)
+            if liked:
+                gains.append(gain / sum(1 / np.log2(p + 2) for p in range(min(10, len(liked)))))
+        halves.append(np.mean(gains))
+    assert model.score(matrix) == pytest.approx(np.mean(halves))
+
+
 def test_score_is_the_mean_ndcg_of_lists():
     ratings = make_ratings(50, 40, 700, random_state=2)
     train, test = ratings.select(np.arange(700) % 5 > 0), ratings.select(np.arange(700) % 5 == 0)

@@ -266,6 +266,11 @@ class Rows:
         weights = None if self.weights is None else self.weights[entries]
         return Rows(indptr, self.indices[entries], self.values[entries], weights)
 
+    def above_zero(self) -> Rows:
+        """Return the entries with values above 0."""
+        entries = np.flatnonzero(self.values > 0)
+        return self._entries(entries, np.bincount(self.row_of_each()[entries], minlength=len(self)))
+
     def halves(self) -> tuple[Rows, Rows]:
         """Split each row into its entries at even and those at odd places."""
         row = self.row_of_each()

@@ -103,9 +103,8 @@ class ImplicitModel(FactorModel):
         scores = []
         for given, hidden in ((even, odd), (odd, even)):
             factors = self._factors().with_users(*self._solve_rows(given, self._factors(), "users"))
-            scores.append(
-                _ndcg_of_lists(factors, np.arange(len(given)), given, hidden, self._threads())
-            )
+            everyone, liked = np.arange(len(given)), hidden.above_zero()
+            scores.append(_ndcg_of_lists(factors, everyone, given, liked, self._threads()))
         return float(np.mean(scores))
 
 
