@@ -1,8 +1,8 @@
 """Time ImplicitALS, BPR and the lists of best items against the library implicit.
 
-Run ``python benchmarks/implicit.py`` where matfact and implicit are installed (README.md tells
+Run ``python benchmarks/ranking.py`` where matfact and implicit are installed (README.md tells
 how), on a quiet machine, about ten minutes; ``--part als`` and so on for one part. Prints Markdown,
-and puts each part into ``benchmarks/results/implicit.md`` in place of the older one.
+and puts each part into ``benchmarks/results/ranking.md`` in place of the older one.
 """
 
 # ruff: noqa: PLC0415 (peers are optional, and imported where they are used)
@@ -24,7 +24,7 @@ from _results import put_section
 from matfact import BPR, ImplicitALS, Ratings, make_ratings, read_ratings
 from matfact.evaluation import evaluate_held_out, evaluate_ranking, held_out_users, leave_k_out
 
-RESULT = Path(__file__).resolve().parent / "results" / "implicit.md"
+RESULT = Path(__file__).resolve().parent / "results" / "ranking.md"
 
 SIZES = {"S2": (6040, 3706, 1_000_000), "S3": (69_878, 10_677, 10_000_000)}
 MISSING = "not installed"
