@@ -53,7 +53,7 @@ def csr32(ratings, value):
     from scipy import sparse
 
     values = np.full(ratings.n_ratings, value, dtype=np.float32)
-    arrays = (values, ratings.user_indices, ratings.user_indptr.astype(np.int32))
+    arrays = values, ratings.user_indices.copy(), ratings.user_indptr.astype(np.int32)
     return sparse.csr_matrix(arrays, shape=ratings.shape)
 
 
@@ -260,7 +260,7 @@ class _TheirALS(_Theirs):
         self._parameters = alpha, regularization
         super().__init__(
             lambda matrix: their_als(
-                matrix * np.float32(alpha), factors, 15, use_cg=False, regularization=regularization
+                matrix * np.float32(alpha), factors, 15, use_cg=True, regularization=regularization
             )
         )
 
