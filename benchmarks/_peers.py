@@ -14,7 +14,15 @@ import io
 
 import numpy as np
 
-__all__ = ["blas_epoch", "cmfrec_fit", "installed", "libmf_fit", "libmf_predict", "surprise_svd"]
+__all__ = [
+    "blas_epoch",
+    "cmfrec_fit",
+    "installed",
+    "lenskit_fit",
+    "libmf_fit",
+    "libmf_predict",
+    "surprise_svd",
+]
 
 
 def installed(name):
@@ -80,6 +88,26 @@ def cmfrec_fit(matrix, n_factors, epochs, *, use_cg, regularization=5.0, n_threa
         verbose=False,
     )
     return model.fit(matrix)
+
+
+def lenskit_fit(ratings, n_factors, epochs, *, regularization=0.05, n_threads=1):
+    """Train LensKit's BiasedMFScorer: biases first, then ALS by Cholesky on what they leave."""
+    import pandas as pd
+    from lenskit.als import BiasedMFScorer
+    from lenskit.config import ParallelSettings
+    from lenskit.data import from_interactions_df
+    from lenskit.parallel import get_parallel_config, init_threading
+    from lenskit.training import TrainingOptions
+
+    wanted = ParallelSettings(num_threads=n_threads, num_backend_threads=1)
+    init_threading(wanted)  # once in a process: later calls only warn
+    if get_parallel_config().num_threads != n_threads:
+        raise RuntimeError("LensKit takes its number of threads once in a process")
+    users, items, values = ratings.users, ratings.user_indices, ratings.user_values
+    frame = pd.DataFrame({"user_id": users, "item_id": items, "rating": values})
+    model = BiasedMFScorer(embedding_size=n_factors, epochs=epochs, regularization=regularization)
+    model.train(from_interactions_df(frame), TrainingOptions(rng=0))
+    return model
 
 
 def surprise_svd(train, test):

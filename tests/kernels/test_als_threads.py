@@ -14,6 +14,8 @@ CASES = {
     "gradients_zeros": (1, 3, {"zeros": True, "weights": True}),
     "non_negative": (2, 3, {}),
     "non_negative_zeros": (2, 3, {"zeros": True}),
+    "subspace": (3, 2, {}),
+    "subspace_zeros": (3, 2, {"zeros": True, "weights": True}),
 }
 
 

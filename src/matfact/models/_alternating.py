@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Alternating"]
 
+ROWS = 1024
+"""Rows that are turned to double precision at a time."""
+
 
 class Alternating:
     """Half steps over items and users, in place; see `matfact.training.Trainable`.
@@ -34,7 +37,7 @@ class Alternating:
     arrays : dict of str to ndarray
     ridges : callable
         Gives the regularization of rows of so many ratings on one side.
-    gram : callable
+    gram : callable or None
         Gives the gram matrix of the items of factors, or None; see ``als.solve_rows``.
     method, n_steps, n_threads : int
         Of ``als.solve_rows``.
@@ -48,7 +51,7 @@ class Alternating:
         arrays: dict[str, NDArray[Any]],
         *,
         ridges: Callable[[NDArray[np.float64], Side], tuple[Floats, Floats]],
-        gram: Callable[[Factors], NDArray[np.float64] | None],
+        gram: Callable[[Factors], NDArray[np.float64] | None] | None = None,
         method: int,
         n_steps: int,
         n_threads: int,
@@ -92,11 +95,16 @@ class Alternating:
             factors.user_biases,
             factors.mean,
             *self._ridges[side],
-            self._gram(factors),
+            self._gram_of_others(factors, side),
             self._method,
             self._n_steps,
             self._threads,
         )
+
+    def _gram_of_others(self, factors: Factors, side: Side) -> NDArray[np.float64] | None:
+        """Return the gram matrix of the side that stands still while `side` is solved for."""
+        del side
+        return None if self._gram is None else self._gram(factors)
 
     def _objective(self) -> float:
         total = self._squared_error()
@@ -130,4 +138,8 @@ class Alternating:
 
 def weighted_squares(rows: NDArray[Any], weights: NDArray[Any]) -> float:
     """Return sum_r weights_r |rows_r|^2 in double precision."""
-    return float(np.einsum("rf,rf,r->", rows, rows, weights, dtype=np.float64))
+    total = 0.0
+    for start in range(0, len(rows), ROWS):
+        some = rows[start : start + ROWS].astype(np.float64)
+        total += float(np.einsum("rf,rf->r", some, some) @ weights[start : start + ROWS])
+    return total

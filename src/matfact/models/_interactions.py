@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from matfact.models._factors import Factors
+    from matfact.models._growing import Side
 
 __all__ = ["ImplicitAlternating", "InteractionRows", "Weighting"]
 
@@ -111,6 +112,7 @@ class ImplicitAlternating(Alternating):
         if weighting.replaces:
             weights += weights.dtype.type(weighting.unobserved)
         liked = (interactions.values > 0).astype(weights.dtype)
+        self._grams: dict[Side, NDArray[np.float64]] = {}
         self._loss = Rows(interactions.indptr, interactions.indices, liked, weights)
         self._weighting = weighting
 
@@ -118,19 +120,36 @@ class ImplicitAlternating(Alternating):
         """Tell what to change when a value is not finite."""
         return "raise regularization, or use dtype=float64 if weights are very large"
 
+    def _half_step(self, rows: Rows, factors: Factors, side: Side) -> int:
+        self._grams.pop(side, None)
+        return super()._half_step(rows, factors, side)
+
+    def _gram_of_others(self, factors: Factors, side: Side) -> NDArray[np.float64]:
+        del factors
+        return self._weighting.unobserved * self._gram_matrix(
+            "items" if side == "users" else "users"
+        )
+
+    def _gram_matrix(self, side: Side) -> NDArray[np.float64]:
+        """Return that of one side's factors; the objective and a half step need the same."""
+        if side not in self._grams:
+            factors = self._factors
+            rows = factors.user_factors if side == "users" else factors.item_factors
+            self._grams[side] = als.gram_matrix(rows, self._threads)
+        return self._grams[side]
+
     def _squared_error(self) -> float:
         """Return the loss without regularization.
 
         Over all pairs, squared predictions add up to the product of two gram matrices.
         """
-        factors, weighting = self._factors, self._weighting
+        weighting = self._weighting
         total = self._over_interactions(self._loss.values, self._loss.weights)
         if weighting.replaces:
             zeros = np.zeros_like(self._loss.values)
             total -= weighting.unobserved * self._over_interactions(zeros, None)
-        users = als.gram_matrix(factors.user_factors, self._threads)
-        items = als.gram_matrix(factors.item_factors, self._threads)
-        return total + weighting.unobserved * float(np.sum(users * items))
+        products = self._gram_matrix("users") * self._gram_matrix("items")
+        return total + weighting.unobserved * float(products.sum())
 
     def _over_interactions(self, values: NDArray[Any], weights: NDArray[Any] | None) -> float:
         factors: Factors = self._factors

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImplicitALS"]
 
-SOLVERS = ("auto", "cholesky", "cg")
+SOLVERS = ("auto", "cholesky", "cg", "subspace")
+METHODS = {"cholesky": als.CHOLESKY, "cg": als.CONJUGATE_GRADIENT, "subspace": als.SUBSPACE}
 LOSSES = ("ials", "classic")
 
 MOST_FACTORS_CHOLESKY = 32
@@ -80,10 +81,11 @@ class ImplicitALS(ImplicitModel):
         has c = alpha r instead, where alpha r = 1 + w, and ``count_exponent=0``.
     init_scale : float, default=0.1
         Factors start at random with this standard deviation over the root of n_factors, above 0.
-    solver : {"auto", "cholesky", "cg"}, default="auto"
+    solver : {"auto", "cholesky", "cg", "subspace"}, default="auto"
         "cholesky" solves each system exactly; "cg" takes `cg_steps` steps of conjugate gradients
-        from where the row stood, which is faster for many factors [4]_. "auto" is "cholesky" up to
-        32 factors.
+        from where the row stood, which is faster for many factors [4]_; "subspace" solves for 32
+        factors at a time, once each, while the others of the row stand still [5]_. "auto" is
+        "cholesky" up to 32 factors.
     cg_steps : int, default=3
         Steps of "cg", at least 1.
     max_iter : int, default=16
@@ -146,6 +148,8 @@ class ImplicitALS(ImplicitModel):
        ICDM 2008.
     .. [4] G. Takács, I. Pilászy, D. Tikk, "Applications of the Conjugate Gradient Method for
        Implicit Feedback Collaborative Filtering", RecSys 2011.
+    .. [5] S. Rendle, W. Krichene, L. Zhang, Y. Koren, "iALS++: Speeding up Matrix Factorization
+       with Subspace Optimization", 2021; there sides change after each block of factors.
 
     Examples
     --------
@@ -167,7 +171,7 @@ class ImplicitALS(ImplicitModel):
         alpha: float | None = None,
         loss: Literal["ials", "classic"] = "ials",
         init_scale: float = 0.1,
-        solver: Literal["auto", "cholesky", "cg"] = "auto",
+        solver: Literal["auto", "cholesky", "cg", "subspace"] = "auto",
         cg_steps: int = 3,
         max_iter: int = 16,
         tol: float = 0.0,
@@ -323,9 +327,8 @@ class ImplicitALS(ImplicitModel):
             factors=Factors.from_arrays(arrays, mean, 0.0),
             arrays=arrays,
             ridges=partial(self._ridges_of_shape, ratings.shape),
-            gram=self._gram,
-            method=als.CONJUGATE_GRADIENT if self._uses_cg() else als.CHOLESKY,
-            n_steps=self.cg_steps,
+            method=METHODS[self._chosen_solver()],
+            n_steps=self.cg_steps if self._chosen_solver() == "cg" else 1,
             n_threads=self._threads(),
         )
 
@@ -364,7 +367,7 @@ class ImplicitALS(ImplicitModel):
         contributions: NDArray[np.float64] = (seen @ direction) * targets
         return contributions
 
-    def _uses_cg(self) -> bool:
-        if self.solver == "auto":
-            return self.n_factors > MOST_FACTORS_CHOLESKY
-        return self.solver == "cg"
+    def _chosen_solver(self) -> str:
+        if self.solver != "auto":
+            return self.solver
+        return "cholesky" if self.n_factors <= MOST_FACTORS_CHOLESKY else "cg"

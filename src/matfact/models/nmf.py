@@ -264,7 +264,7 @@ class _NonNegative(Alternating):
         of two gram matrices, less that over the ratings.
         """
         of_ratings = super()._squared_error()
-        gram = self._gram(self._factors)
+        gram = self._gram_of_others(self._factors, "users")
         if gram is None:
             return of_ratings
         rows, threads = self._users, self._threads

@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "simd/als_dispatch.h" nogil:
     cdef enum:
-        ALS_CHOLESKY, ALS_CONJUGATE, ALS_NON_NEGATIVE
+        ALS_CHOLESKY, ALS_CONJUGATE, ALS_NON_NEGATIVE, ALS_SUBSPACE
 
     ctypedef struct AlsRows:
         Py_ssize_t n_features, padded, longest
@@ -22,11 +22,15 @@ cdef extern from "simd/als_dispatch.h" nogil:
         void *solution_biases
         int method
         Py_ssize_t n_steps
+        Py_ssize_t together
 
     ctypedef struct AlsKernels:
         int pad
         Py_ssize_t (*scratch)(const AlsRows *rows) noexcept nogil
-        int (*solve_row)(const AlsRows *rows, Py_ssize_t row, void *scratch) noexcept nogil
+        int panel
+        int together
+        Py_ssize_t (*solve_some)(
+            const AlsRows *rows, const int64_t *row, Py_ssize_t n, void *scratch) noexcept nogil
         Py_ssize_t (*gram_scratch)(Py_ssize_t padded) noexcept nogil
         void (*gram)(
             Py_ssize_t n_rows, Py_ssize_t n_features, Py_ssize_t padded,

@@ -19,11 +19,14 @@ cdef inline const void *pad_rows(
     return out
 
 
-cdef inline const void *pad_square(
-    const double[:, ::1] matrix, Py_ssize_t padded, Space *space, real zero
+cdef inline const void *pad_panels(
+    const double[:, ::1] matrix, Py_ssize_t padded, Py_ssize_t panel, Space *space, real zero
 ) noexcept:
-    """Copy a square matrix, or None, rounded to the type of `zero`, padded x padded."""
-    cdef Py_ssize_t k, i, j
+    """Copy a square matrix, or None, rounded to the type of `zero`, padded x padded.
+
+    Panels of so many columns follow one another, the last may be narrower.
+    """
+    cdef Py_ssize_t k, i, j, width
     cdef real *out
     if matrix is None:
         return NULL
@@ -33,5 +36,7 @@ cdef inline const void *pad_square(
     k = matrix.shape[0]
     for i in range(padded):
         for j in range(padded):
-            out[i * padded + j] = <real> matrix[i, j] if i < k and j < k else zero
+            width = min(panel, padded - j // panel * panel)
+            out[j // panel * panel * padded + i * width + j % panel] = (
+                <real> matrix[i, j] if i < k and j < k else zero)
     return out

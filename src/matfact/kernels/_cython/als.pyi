@@ -10,6 +10,7 @@ __all__ = [
     "CHOLESKY",
     "CONJUGATE_GRADIENT",
     "NON_NEGATIVE",
+    "SUBSPACE",
     "gram_matrix",
     "set_simd_level",
     "solve_rows",
@@ -18,6 +19,7 @@ __all__ = [
 CHOLESKY: Final = 0
 CONJUGATE_GRADIENT: Final = 1
 NON_NEGATIVE: Final = 2
+SUBSPACE: Final = 3
 
 def set_simd_level(name: str) -> None: ...
 def solve_rows(

@@ -5,8 +5,8 @@ biases c_i stand still. It minimizes over p and b
 
     sum_i w_i (r_i - center - c_i - b - p.q_i)^2 + ridge |p|^2 + bias_ridge b^2
 
-with the sum over the row's entries. The three methods are in simd/als_normal.h and
-simd/als_conjugate.h. With a gram matrix G absent entries count too, as zeros of weight 1:
+with the sum over the row's entries. The methods are in simd/als_normal.h, simd/als_conjugate.h and
+simd/als_subspace.h. With a gram matrix G absent entries count too, as zeros of weight 1:
 
     A = G + sum_i (w_i - 1) q_i q_i^T + ridge I        b = sum_i w_i r_i q_i
 
@@ -22,8 +22,8 @@ own_biases       (n,) real            solved for, in place, or None: no biases
 ridge            (n,) real            >= 0
 bias_ridge       (n,) real            >= 0; read with own_biases only
 gram             (k, k) float64       of other_factors, or None
-method           int                  CHOLESKY, CONJUGATE_GRADIENT or NON_NEGATIVE
-n_steps          int                  steps of a gradient; sweeps of NON_NEGATIVE
+method           int                  CHOLESKY, CONJUGATE_GRADIENT, NON_NEGATIVE or SUBSPACE
+n_steps          int                  steps of a gradient; sweeps of NON_NEGATIVE and SUBSPACE
 n_threads        int                  0: what OpenMP says at this call
 
 Preconditions, checked by the caller: C order, indices in range. The result of a row depends on that
@@ -40,11 +40,11 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from matfact.kernels._cython._als_table cimport (
-    ALS_CONJUGATE, ALS_NON_NEGATIVE, AlsKernels, AlsRows, kernels_for, use_level,
+    ALS_CONJUGATE, ALS_NON_NEGATIVE, ALS_SUBSPACE, AlsKernels, AlsRows, kernels_for, use_level,
 )
 from matfact.kernels._cython._watch cimport Watch, leave, new_watch, watch
 from matfact.kernels._cython._checks cimport check, check_matrix
-from matfact.kernels._cython._padding cimport pad_rows, pad_square
+from matfact.kernels._cython._padding cimport pad_panels, pad_rows
 from matfact.kernels._cython._parallel cimport Threads, new_threads, threads_for
 from matfact.kernels._cython._types cimport real
 from matfact.kernels._cython._workspace cimport Space, counting, needed, space_of, take
@@ -53,12 +53,13 @@ __all__ = [
     "CHOLESKY",
     "CONJUGATE_GRADIENT",
     "NON_NEGATIVE",
+    "SUBSPACE",
     "gram_matrix",
     "set_simd_level",
     "solve_rows",
 ]
 
-CHOLESKY, CONJUGATE_GRADIENT, NON_NEGATIVE = 0, 1, 2
+CHOLESKY, CONJUGATE_GRADIENT, NON_NEGATIVE, SUBSPACE = 0, 1, 2, 3
 
 cdef enum:
     MOST_SLICES = 16    # partial sums of a gram matrix
@@ -106,10 +107,10 @@ cdef int check_arguments(
         check_matrix("gram", gram, k, k)
         if own_biases is not None or other_biases is not None or center != 0:
             raise ValueError("with a gram matrix there are no biases, and center is 0")
-    if not 0 <= method <= 2:
-        raise ValueError(f"method is {method}; it must be 0, 1 or 2")
-    if method == ALS_NON_NEGATIVE and own_biases is not None:
-        raise ValueError("the non-negative method has no biases")
+    if not 0 <= method <= 3:
+        raise ValueError(f"method is {method}; it must be 0, 1, 2 or 3")
+    if method >= ALS_NON_NEGATIVE and own_biases is not None:
+        raise ValueError("the methods non-negative and subspace have no biases")
     if k < 1 or n_steps < 0:
         raise ValueError(f"there are {k} factors and {n_steps} steps")
     return 0
@@ -120,6 +121,8 @@ cdef double row_work(const AlsRows *rows, Py_ssize_t row) noexcept nogil:
     cdef double count = rows.indptr[row + 1] - rows.indptr[row], k = rows.padded
     if rows.method == ALS_CONJUGATE:
         return (rows.n_steps + 1.) * (4 * count * k + (k * k if rows.gram != NULL else 8 * k))
+    if rows.method == ALS_SUBSPACE:
+        return (rows.n_steps + 1.) * k * (32 * count + 2 * k + 800)
     return count * (k * k / 2 + 8 * k) + k * k * (k / 4 + 16) + (
         rows.n_steps * k * (k + 32) if rows.method == ALS_NON_NEGATIVE else 0)
 
@@ -130,14 +133,18 @@ cdef int solve_all(
 ) except -1 nogil:
     """Solve all rows in this order; count those without a finite solution."""
     cdef Watch state = new_watch()
-    cdef Py_ssize_t i, failed = 0
+    cdef Py_ssize_t n = order.shape[0], i, start, some, failed = 0
     cdef Py_ssize_t chunk = 1 if rows.padded > 16 else 8
+    chunk = max(chunk, rows.together)
     for i in prange(
-        order.shape[0], schedule="dynamic", chunksize=chunk, num_threads=n_threads,
+        (n + chunk - 1) // chunk, schedule="dynamic", chunksize=1, num_threads=n_threads,
     ):
         if not state.stopped:
-            failed += kernels.solve_row(rows, order[i], scratch + threadid() * scratch_bytes)
-            watch(&state, threadid(), row_work(rows, order[i]))
+            start = i * chunk
+            some = min(chunk, n - start)
+            failed += kernels.solve_some(
+                rows, &order[start], some, scratch + threadid() * scratch_bytes)
+            watch(&state, threadid(), some * row_work(rows, order[start]))
     n_failed[0] = failed
     return leave(&state)
 
@@ -181,13 +188,14 @@ def solve_rows(
     rows.start = &own_factors[0, 0]
     if own_biases is not None:
         rows.bias_ridge = address(bias_ridge)
+    rows.together = kernels.together if gram is not None and method == ALS_CONJUGATE else 1
     for row in range(n):
         work += row_work(&rows, row)
     threads.n_threads = threads_for(&threads, work)
     scratch_bytes = (kernels.scratch(&rows) + 127) // 64 * 64
     for _ in range(2):
         rows.other = pad_rows(other_factors, rows.padded, &space)
-        rows.gram = pad_square(gram, rows.padded, &space, <real> 0)
+        rows.gram = pad_panels(gram, rows.padded, kernels.panel, &space, <real> 0)
         rows.solution = take(&space, n * k * sizeof(real))
         if own_biases is not None:
             rows.solution_biases = take(&space, n * sizeof(real))

@@ -13,20 +13,56 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
 
-__all__ = ["by_conjugate_gradients", "by_descent", "by_elimination"]
+__all__ = ["by_blocks", "by_conjugate_gradients", "by_descent", "by_elimination"]
+
+
+BLOCK = 32
+"""Variables of a block, as in the compiled twin."""
 
 
 def by_elimination(batch: Batch) -> Floats:
-    """Solve the normal equations of every row: A = M^T D M, M unit upper triangular.
-
-    A pivot that is zero up to rounding leaves its variable out, which becomes zero.
-    """
+    """Solve the normal equations of every row."""
     matrix, right = batch.normal_matrices(), batch.right_side()
     diagonal = np.diagonal(matrix, axis1=1, axis2=2)
     failed = ~np.isfinite(diagonal).all(axis=1)
-    k = matrix.shape[1]
-    floor = np.finfo(matrix.dtype).eps * (k + 32) * diagonal
+    floor = _floor(diagonal)
     matrix -= batch.mean[:, :, None] * batch.mean[:, None, :] * batch.inverse[:, None, None]
+    out = _eliminated(matrix, right, floor)
+    out[failed] = np.nan
+    return out
+
+
+def by_blocks(batch: Batch, start: Floats, n_sweeps: int) -> Floats:
+    """Bring one block of variables after another to its best."""
+    out = start.copy()
+    matrix = batch.normal_matrices()
+    failed = ~np.isfinite(np.diagonal(matrix, axis1=1, axis2=2)).all(axis=1)
+    gradient = batch.right_side() - (matrix @ out[:, :, None])[:, :, 0]
+    for _ in range(n_sweeps):
+        for first in range(0, out.shape[1], BLOCK):
+            block = slice(first, first + BLOCK)
+            square = matrix[:, block, block].copy()
+            floor = _floor(np.diagonal(square, axis1=1, axis2=2))
+            change = _eliminated(square, gradient[:, block].copy(), floor)
+            out[:, block] += change
+            gradient -= (matrix[:, :, block] @ change[:, :, None])[:, :, 0]
+    if n_sweeps:
+        out[failed] = np.nan
+    return out
+
+
+def _floor(diagonal: Floats) -> Floats:
+    """Return the rounding errors of pivots, from what they are made of."""
+    out: Floats = np.finfo(diagonal.dtype).eps * (diagonal.shape[1] + 32) * diagonal
+    return out
+
+
+def _eliminated(matrix: Floats, right: Floats, floor: Floats) -> Floats:
+    """Solve systems of equations by A = M^T D M, M unit upper triangular; overwrites both.
+
+    A pivot that is zero up to rounding leaves its variable out, which becomes zero.
+    """
+    k = matrix.shape[1]
     inverse = np.zeros_like(right)
     for i in range(k):
         pivot = matrix[:, i, i]
@@ -41,7 +77,6 @@ def by_elimination(batch: Batch) -> Floats:
     for i in reversed(range(k)):
         known = (matrix[:, i, i + 1 :] * out[:, i + 1 :]).sum(axis=1)
         out[:, i] = np.where(inverse[:, i] == 0, 0, right[:, i] * inverse[:, i] - known)
-    out[failed] = np.nan
     return out
 
 

@@ -22,8 +22,8 @@ own_biases       the same dtype (n,), or None   solved for, in place; None: no b
 ridge            the same dtype (n,)            >= 0
 bias_ridge       the same dtype (n,), or None   >= 0; read with own_biases only
 gram             float64 (k, k), or None        of other_factors
-method           int                            CHOLESKY, CONJUGATE_GRADIENT or NON_NEGATIVE
-n_steps          int                            steps of a gradient; sweeps of NON_NEGATIVE
+method           int                            CHOLESKY, CONJUGATE_GRADIENT, NON_NEGATIVE, SUBSPACE
+n_steps          int                            steps of a gradient; sweeps of the last two
 n_threads        int                            ignored: numpy's BLAS has its own pool
 ===============  =============================  ================================================
 
@@ -43,16 +43,28 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from matfact.kernels._numpy._als_batches import Batch, batches
-from matfact.kernels._numpy._als_methods import by_conjugate_gradients, by_descent, by_elimination
+from matfact.kernels._numpy._als_methods import (
+    by_blocks,
+    by_conjugate_gradients,
+    by_descent,
+    by_elimination,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.floating[Any]]
 
-__all__ = ["CHOLESKY", "CONJUGATE_GRADIENT", "NON_NEGATIVE", "gram_matrix", "solve_rows"]
+__all__ = [
+    "CHOLESKY",
+    "CONJUGATE_GRADIENT",
+    "NON_NEGATIVE",
+    "SUBSPACE",
+    "gram_matrix",
+    "solve_rows",
+]
 
-CHOLESKY, CONJUGATE_GRADIENT, NON_NEGATIVE = 0, 1, 2
+CHOLESKY, CONJUGATE_GRADIENT, NON_NEGATIVE, SUBSPACE = 0, 1, 2, 3
 
 GRAM_ROWS = 4096
 """Rows of factors that are turned to double precision at a time."""
@@ -86,10 +98,10 @@ def solve_rows(  # noqa: PLR0917 (the signature is that of the compiled twin)
     """
     if gram is not None and (own_biases is not None or other_biases is not None or center != 0):
         raise ValueError("with a gram matrix there are no biases, and center is 0")
-    if not CHOLESKY <= method <= NON_NEGATIVE:
-        raise ValueError(f"method is {method}; it must be 0, 1 or 2")
-    if method == NON_NEGATIVE and own_biases is not None:
-        raise ValueError("the non-negative method has no biases")
+    if not CHOLESKY <= method <= SUBSPACE:
+        raise ValueError(f"method is {method}; it must be 0, 1, 2 or 3")
+    if method >= NON_NEGATIVE and own_biases is not None:
+        raise ValueError("the methods non-negative and subspace have no biases")
     targets = values - values.dtype.type(center)
     if other_biases is not None:
         targets -= other_biases[indices]
@@ -111,6 +123,8 @@ def solve_rows(  # noqa: PLR0917 (the signature is that of the compiled twin)
                 found = by_elimination(batch)
             elif method == CONJUGATE_GRADIENT:
                 found = by_conjugate_gradients(batch, own_factors[rows], n_steps)
+            elif method == SUBSPACE:
+                found = by_blocks(batch, own_factors[rows], n_steps)
             else:
                 found = by_descent(batch, own_factors[rows], n_steps)
             factors[rows] = found

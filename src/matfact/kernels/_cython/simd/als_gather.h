@@ -23,16 +23,17 @@ static void NAME(targets)(
         for (ptrdiff_t j = 0; j < count; j++) quadratic[j] -= 1;
 }
 
-static ALWAYS_INLINE void NAME(fetch_row)(const REAL *other, ptrdiff_t index, ptrdiff_t padded)
+static ALWAYS_INLINE void NAME(fetch_row)(const REAL *row, ptrdiff_t padded)
 {
-    for (ptrdiff_t f = 0; f < padded; f += 64 / REAL_BYTES) PREFETCH(other, index * padded + f);
+    for (ptrdiff_t f = 0; f < padded; f += 64 / REAL_BYTES) PREFETCH(row, f);
 }
 
-/* Copies the factors of `count` entries into a matrix of panels; into `scaled` times quadratic[j],
+/* Copies `padded` factors of `count` entries, whose rows are `stride` reals apart, into a matrix of
+ * panels; into `scaled` times quadratic[j],
  * unless it is NULL. Adds sum_j linear[j] q_j to `b` and, unless it is NULL, sum_j quadratic[j] q_j
  * to `s`. `ahead` entries follow in the list. */
 static ALWAYS_INLINE void NAME(gather_panels)(
-    const int scale, const int sums, ptrdiff_t padded,
+    const int scale, const int sums, ptrdiff_t padded, ptrdiff_t stride,
     ptrdiff_t count, ptrdiff_t ahead, const int32_t *index, const REAL *other,
     const REAL *quadratic, const REAL *linear,
     REAL *panels, REAL *scaled, REAL *b, REAL *s)
@@ -42,9 +43,9 @@ static ALWAYS_INLINE void NAME(gather_panels)(
     for (; j + (n) <= count; j += (n)) { \
         const REAL *q[n]; \
         for (int t = 0; t < (n); t++) { \
-            q[t] = other + index[j + t] * padded; \
+            q[t] = other + index[j + t] * stride; \
             if (j + t + AHEAD < count + ahead) \
-                NAME(fetch_row)(other, index[j + t + AHEAD], padded); \
+                NAME(fetch_row)(other + index[j + t + AHEAD] * stride, padded); \
         } \
         for (ptrdiff_t start = 0; start < padded; start += PANEL) { \
             const ptrdiff_t width = NAME(panel_width)(start, padded); \

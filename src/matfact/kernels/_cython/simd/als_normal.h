@@ -36,8 +36,10 @@ static void NAME(accumulate)(
         for (ptrdiff_t start = 0; start < padded; start += PANEL) {
             const ptrdiff_t width = NAME(panel_width)(start, padded);
             for (ptrdiff_t i = 0; i < start + width; i++)
-                for (ptrdiff_t f = 0; f < width; f++)
-                    a[start * padded + i * width + f] = gram ? gram[i * padded + start + f] : 0;
+                for (ptrdiff_t f = 0; f < width; f++) {
+                    const ptrdiff_t at = start * padded + i * width + f;
+                    a[at] = gram ? gram[at] : 0;
+                }
         }
     for (ptrdiff_t f = 0; f < padded; f++) b[f] = s[f] = 0;
     totals[0] = totals[1] = 0;
@@ -48,7 +50,7 @@ static void NAME(accumulate)(
         for (ptrdiff_t t = 0; t < some; t++) totals[0] += quadratic[t], totals[1] += linear[t];
 #define GATHER_AS(scale, sums) \
     NAME(gather_panels)( \
-        scale, sums, padded, some, ahead, index, other, quadratic, linear, panels, scaled, b, s)
+        scale, sums, padded, padded, some, ahead, index, other, quadratic, linear, panels, scaled, b, s)
         if (rows->weights && rows->solution_biases) GATHER_AS(1, 1);
         else if (rows->weights) GATHER_AS(1, 0);
         else if (rows->solution_biases) GATHER_AS(0, 1);

@@ -17,6 +17,8 @@
 enum { SET, ADD, SUBTRACT };
 #endif
 
+enum { NAME(panel_columns) = PANEL };
+
 static ALWAYS_INLINE ptrdiff_t NAME(panel_start)(ptrdiff_t column)
 {
     return column / PANEL * PANEL;

@@ -69,10 +69,16 @@ static ALWAYS_INLINE void NAME(sum_lanes)(const NAME(reals) *x, REAL *sums)
 /* sum_f x[f] y[f] over whole vectors. */
 static ALWAYS_INLINE REAL NAME(dot)(ptrdiff_t padded, const REAL *x, const REAL *y)
 {
+    enum { REALS = REALS_OF_VECTOR(LANES) };
     NAME(reals) sum[4] = {{0}};
     REAL sums[4];
-    for (ptrdiff_t f = 0; f < padded; f += REALS_OF_VECTOR(LANES))
+    ptrdiff_t f = 0;
+    for (; f + 4 * REALS <= padded; f += 4 * REALS)
+        UNROLL_ALL for (int t = 0; t < 4; t++)
+            sum[t] += ((const NAME(reals) *)(x + f))[t] * ((const NAME(reals) *)(y + f))[t];
+    for (; f < padded; f += REALS)
         sum[0] += *(const NAME(reals) *)(x + f) * *(const NAME(reals) *)(y + f);
+    sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     NAME(sum_lanes)(sum, sums);
     return sums[0];
 }
