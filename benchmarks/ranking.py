@@ -1,4 +1,4 @@
-"""Time ImplicitALS, BPR and the lists of best items against the library implicit.
+"""Time ImplicitALS, BPR and the lists of best items against implicit and irspack.
 
 Run ``python benchmarks/ranking.py`` where matfact and implicit are installed (README.md tells
 how), on a quiet machine, about ten minutes; ``--part als`` and so on for one part. Prints Markdown,
@@ -10,6 +10,7 @@ and puts each part into ``benchmarks/results/ranking.md`` in place of the older 
 from __future__ import annotations
 
 import argparse
+import time
 import warnings
 from functools import cache
 from pathlib import Path
@@ -57,8 +58,8 @@ def csr32(ratings, value):
     return sparse.csr_matrix(arrays, shape=ratings.shape)
 
 
-def their_als(matrix, k, epochs, *, use_cg, n_threads=1, regularization=0.1):
-    """Train implicit's ALS."""
+def their_als(matrix, k, epochs, *, use_cg, regularization=0.1, callback=None, start=None):
+    """Train implicit's ALS on one thread; `start`: factors of users and items."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(
@@ -66,69 +67,171 @@ def their_als(matrix, k, epochs, *, use_cg, n_threads=1, regularization=0.1):
         regularization=regularization,
         use_cg=use_cg,
         iterations=epochs,
-        num_threads=n_threads,
+        num_threads=1,
         random_state=0,
     )
-    model.fit(matrix, show_progress=False)
+    if start is not None:
+        model.user_factors, model.item_factors = start
+    model.fit(matrix, show_progress=False, callback=callback and (lambda *_: callback(model)))
     return model
 
 
+def irspack_als(matrix, k, epochs, solver, callback=None, **parameters):
+    """Train irspack's iALS on one thread; by default with the loss `LOSS`, c = 1 + value."""
+    from irspack import IALSRecommender
+
+    same = {"alpha0": 1.0, "reg": 0.1, "nu": 0.0, "loss_type": "ORIGINAL"}
+    model = IALSRecommender(
+        matrix,
+        n_components=k,
+        solver_type=solver,
+        n_threads=1,
+        train_epochs=epochs,
+        **same | parameters,
+    )
+    trainer = model._create_trainer()  # noqa: SLF001 (learn would evaluate, too)
+    for _ in range(epochs):
+        trainer.run_epoch()
+        if callback:
+            callback(trainer.core_trainer)
+    return trainer.core_trainer
+
+
 def als():
-    """Time an epoch of ImplicitALS and of implicit, and compare objectives at equal epochs."""
+    """Time an epoch of ImplicitALS, implicit and irspack; compare objectives at equal epochs."""
     rows = []
-    for name, k, solver, epochs, target in (
-        ("S2", 64, "cg", 6, "3.5"),
-        ("S2", 128, "cg", 6, "3.5"),
-        ("S2", 64, "cholesky", 2, "8"),
-        ("S3", 64, "cg", 2, "4.5"),
+    for name, k, solver, epochs, targets in (
+        ("S2", 64, "cg", 6, ("3.5", "2")),
+        ("S2", 128, "cg", 6, ("3.5", "2")),
+        ("S2", 64, "cholesky", 2, ("8", "1.8")),
+        ("S3", 64, "cg", 2, ("4.5", "2")),
     ):
         ratings = interactions(name)
-        matrix = csr32(ratings, 3.0)
-
-        def ours(n, k=k, solver=solver, ratings=ratings):
-            return ImplicitALS(
+        fits = {
+            "matfact": lambda n, k=k, solver=solver, ratings=ratings: ImplicitALS(
                 n_factors=k, solver=solver, max_iter=n, random_state=0, n_threads=1, **LOSS
             ).fit(ratings)
-
-        calls = {("matfact", n): lambda n=n: ours(n) for n in (1, 1 + epochs)}
+        }
         if _peers.installed("implicit"):
-            for n in (1, 1 + epochs):
-                calls["implicit", n] = lambda n=n: their_als(matrix, k, n, use_cg=solver == "cg")
+            matrix = csr32(ratings, 3.0)
+            fits["implicit"] = lambda n, m=matrix: their_als(m, k, n, use_cg=solver == "cg")
+        if _peers.installed("irspack"):
+            values = csr32(ratings, 2.0)
+            fits["irspack"] = lambda n, m=values: irspack_als(m, k, n, solver.upper())
+        calls = {
+            (who, n): (lambda fit=fit, n=n: fit(n))
+            for who, fit in fits.items()
+            for n in (1, 1 + epochs)
+        }
         times = medians(calls, rounds=3)
-        own = (times["matfact", 1 + epochs] - times["matfact", 1]) / epochs
-        peer, objectives = None, "-"
-        if _peers.installed("implicit"):
-            peer = (times["implicit", 1 + epochs] - times["implicit", 1]) / epochs
-            objectives = f"{_objective_ratio(ours, ratings, matrix, k, solver):.5f}"
-        rows.append(
-            [
-                f"{name}, {k}, {solver}",
-                f"{1e3 * own:.0f}",
+        seconds = {who: (times[who, 1 + epochs] - times[who, 1]) / epochs for who in fits}
+        objectives = "-"
+        if "implicit" in fits:
+            theirs = objective(ratings, same_start(ratings, matrix, k, 10, solver))
+            objectives = f"{fits['matfact'](10).history_[-1].objective / theirs:.5f}"
+        row = [f"{name}, {k}, {solver}", f"{1e3 * seconds['matfact']:.0f}"]
+        for who, target in zip(("implicit", "irspack"), targets, strict=True):
+            peer = seconds.get(who)
+            row += [
                 MISSING if peer is None else f"{1e3 * peer:.0f}",
-                MISSING if peer is None else f"{peer / own:.2f}",
+                MISSING if peer is None else f"{peer / seconds['matfact']:.2f}",
                 target,
-                objectives,
             ]
-        )
-    columns = ["data, k, solver", "matfact", "implicit", "ratio", "target", "objective, of theirs"]
+        rows.append([*row, objectives])
+    columns = ["data, k, solver", "matfact"]
+    for who in ("implicit", "irspack"):
+        columns += [who, "ratio", "target"]
+    columns.append("objective, of implicit's")
     return table(
         "ImplicitALS: an epoch, one thread, CPU ms; objective after 10 epochs", columns, rows
     )
 
 
-def _objective_ratio(ours, ratings, matrix, k, solver):
-    """Our objective after 10 epochs over that of implicit, both computed by matfact."""
-    own = ours(10)
-    theirs = their_als(matrix, k, 10, use_cg=solver == "cg")
-    other = ImplicitALS(n_factors=k, max_iter=1, random_state=0, **LOSS)
-    arrays = {
-        "user_factors": np.array(theirs.user_factors),
-        "item_factors": np.array(theirs.item_factors),
-    }
-    other.user_ids_, other.item_ids_ = ratings.user_ids, ratings.item_ids
-    solver_of_theirs = other._solver(ratings, arrays, 0.0, 0)  # noqa: SLF001 (its objective)
-    objective = solver_of_theirs._objective()  # noqa: SLF001 (the same)
-    return own.history_[-1].objective / objective
+def same_start(ratings, matrix, k, epochs, solver):
+    """Train implicit's ALS from where matfact starts: items first, so users and items change places."""
+    start = ImplicitALS(n_factors=k, **LOSS)._start(ratings, 0)  # noqa: SLF001 (matfact's own)
+    start = start["item_factors"].copy(), start["user_factors"].copy()
+    use_cg = solver == "cg"
+    model = their_als(matrix.T.tocsr(), k, epochs, use_cg=use_cg, start=start)
+    model.user_factors, model.item_factors = model.item_factors, model.user_factors
+    return model
+
+
+def objective(ratings, theirs):
+    """Compute the objective of another library's factors by matfact."""
+    names = (
+        ("user_factors", "item_factors") if hasattr(theirs, "user_factors") else ("user", "item")
+    )
+    users, items = (np.ascontiguousarray(getattr(theirs, name)) for name in names)
+    model = ImplicitALS(n_factors=users.shape[1], max_iter=1, random_state=0, **LOSS)
+    model.user_ids_, model.item_ids_ = ratings.user_ids, ratings.item_ids
+    arrays = {"user_factors": users, "item_factors": items}
+    return model._solver(ratings, arrays, 0.0, 0)._objective()  # noqa: SLF001 (matfact's own)
+
+
+def many():
+    """Time to an objective with many factors: of matfact's own choice and of the peers' solvers."""
+    shape, n_ratings, epochs = (29_858, 40_981), 810_000, 4
+    users, items, _ = make_ratings(*shape, n_ratings, random_state=0).to_triples()
+    ones = np.ones(len(users), dtype=np.float32)
+    ratings = Ratings.from_triples(users, items, ones, shape=shape)
+    rows = []
+    for k in (256, 512, 1024):
+        paths = {"matfact, auto": _path_of_matfact(ratings, k, epochs)}
+        if _peers.installed("implicit"):
+            matrix = csr32(ratings, 3.0)
+            paths["implicit, cg"] = _path(
+                ratings, lambda call: their_als(matrix, k, epochs, use_cg=True, callback=call)
+            )
+        for solver in ("CG", "IALSPP") if _peers.installed("irspack") else ():
+            matrix = csr32(ratings, 2.0)
+            paths[f"irspack, {solver}"] = _path(
+                ratings, lambda call: irspack_als(matrix, k, epochs, solver, call)
+            )
+        goal = 1.001 * max(path[-1][1] for path in paths.values())
+        for who, path in paths.items():
+            seconds = next(second for second, value in path if value <= goal)
+            last_seconds, last = path[-1]
+            rows.append(
+                [
+                    k,
+                    who,
+                    f"{last_seconds / epochs:.2f}",
+                    f"{last:.4g}",
+                    f"{goal:.4g}",
+                    f"{seconds:.2f}",
+                ]
+            )
+    columns = ["k", "library, solver", "s an epoch", "after 4 epochs", "goal", "s to the goal"]
+    title = "Many factors, 29,858 x 40,981 with 810,000 interactions, one thread: objective, CPU s"
+    return table(title, columns, rows)
+
+
+def _path_of_matfact(ratings, k, epochs):
+    """Return (seconds, objective) after each epoch, set-up and objectives included."""
+    path, start = [], time.process_time()
+    model = ImplicitALS(n_factors=k, max_iter=epochs, random_state=0, n_threads=1, **LOSS)
+    model.fit(
+        ratings,
+        callbacks=[
+            lambda state: path.append((time.process_time() - start, state.record.objective))
+        ],
+    )
+    return path
+
+
+def _path(ratings, train):
+    """Return the same of a peer, whose objectives are computed while the clock stands still."""
+    path, start, stopped = [], time.process_time(), 0.0
+
+    def after_epoch(model):
+        nonlocal stopped
+        now = time.process_time()
+        path.append((now - start - stopped, objective(ratings, model)))
+        stopped += time.process_time() - now
+
+    train(after_epoch)
+    return path
 
 
 def bpr():
@@ -305,7 +408,7 @@ def _fitted(model, matrix):
     return model
 
 
-PARTS = {"als": als, "bpr": bpr, "lists": lists, "accuracy": accuracy}
+PARTS = {"als": als, "many": many, "bpr": bpr, "lists": lists, "accuracy": accuracy}
 
 
 def main():

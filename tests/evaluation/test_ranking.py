@@ -13,7 +13,7 @@ from matfact.evaluation import (
     random_split,
     temporal_split,
 )
-from matfact.exceptions import SampledMetricWarning
+from matfact.exceptions import NotFittedError, SampledMetricWarning
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +169,77 @@ def test_sampled_metrics_warn_and_look_better_than_they_are(model, split):
 def test_wrong_arguments(model, ratings, call, error, message):
     with pytest.raises(error, match=message):
         call(model, ratings)
+
+
+def liked(users, items, values=None, **given):
+    return Ratings.from_triples(users, items, values or [1.0] * len(users), **given)
+
+
+def test_pairs_with_an_unknown_item_are_not_in_order():
+    model = ImplicitALS(n_factors=2, random_state=0).fit(liked([0, 0, 0, 1, 1], [0, 1, 2, 3, 4]))
+    test = liked([0] * 4, [0, 1, 2, 99])
+    scores = evaluate_ranking(model, test, exclude_seen=False)
+    top = list(model.recommend(0, 5, exclude_seen=False)[0])
+    in_order = sum(top.index(item) < top.index(other) for item in (0, 1, 2) for other in (3, 4))
+    assert scores.mean("auc@10") == pytest.approx(in_order / 8)
+
+
+def test_without_other_items_there_is_nothing_to_order():
+    ones = np.ones((2, 3))
+    model = ImplicitALS(n_factors=2, random_state=0).fit(ones)
+    users, items = np.nonzero(ones)
+    test = liked(users, items, shape=(2, 3))
+    assert evaluate_ranking(model, test, exclude_seen=False).mean("auc@10") == 0.5
+
+
+@pytest.mark.filterwarnings("ignore::matfact.exceptions.SampledMetricWarning")
+def test_sampled_auc_is_among_what_was_drawn():
+    train, test = leave_k_out(make_ratings(30, 200, 900, random_state=0), 2, random_state=0)
+    model = ImplicitALS(n_factors=3, random_state=0).fit(train)
+    exact = evaluate_ranking(model, test, k=200).mean("auc@200")
+    for n_negatives in (5, 50, 199):
+        scores = evaluate_sampled(model, test, n_negatives=n_negatives, k=200, random_state=0).mean(
+            "auc@200"
+        )
+        assert abs(scores - exact) < 0.12
+
+
+@pytest.mark.filterwarnings("ignore::matfact.exceptions.SampledMetricWarning")
+def test_nothing_of_the_test_part_is_drawn():
+    model = ImplicitALS(n_factors=2, random_state=0).fit(
+        liked([0, 0, 1, 1], [0, 1, 0, 1], shape=(2, 4))
+    )
+    test = liked([0, 0], [2, 3], [5.0, 1.0], shape=(2, 4))
+    assert evaluate_sampled(model, test, at_least=4, random_state=0).coverage == {10: 0.25}
+
+
+@pytest.mark.filterwarnings("ignore::matfact.exceptions.SampledMetricWarning")
+@pytest.mark.parametrize("evaluate", [evaluate_ranking, evaluate_sampled])
+def test_a_model_that_is_not_fitted(evaluate):
+    with pytest.raises(NotFittedError):
+        evaluate(ImplicitALS(), liked([0], [0]))
+
+
+def test_lists_longer_than_any_catalogue():
+    train, test = leave_k_out(make_ratings(30, 20, 300, random_state=0), random_state=0)
+    model = ImplicitALS(n_factors=3, random_state=0).fit(train)
+    long, whole = (evaluate_ranking(model, test, k=k) for k in (10**18, np.array([20])))
+    assert long.mean(f"ndcg@{10**18}") == whole.mean("ndcg@20")
+
+
+def test_nan_as_a_threshold_is_refused():
+    model = ImplicitALS(n_factors=2, random_state=0).fit(liked([0, 1], [0, 1]))
+    with pytest.raises(ValueError, match="at_least is NaN"):
+        evaluate_ranking(model, liked([0], [1]), at_least=float("nan"))
+
+
+def test_timestamps_stay_with_held_out_users():
+    ratings = make_ratings(30, 20, 300, random_state=0)
+    users, items, values = ratings.to_triples()
+    times = 20 * users + items
+    parts = held_out_users(
+        Ratings.from_triples(users, items, values, timestamps=times), 5, random_state=0
+    )
+    for part in (parts.train, parts.given, parts.hidden):
+        user, item, _ = part.to_triples()
+        np.testing.assert_array_equal(part.timestamps, 20 * user + item)

@@ -20,15 +20,15 @@ def naive(listed, liked, n_relevant, k, n_items):
     precisions = [sum(hits[: place + 1]) / (place + 1) for place, hit in enumerate(hits) if hit]
     firsts = [1 / (place + 1) for place, hit in enumerate(hits) if hit]
     # A pair (relevant, other) is in order if the relevant one stands before; what is not listed is
-    # in random order behind the list.
-    n_others, in_order, found = n_items - n_relevant, 0.0, 0
+    # in random order behind the list. Relevant items that are not in the catalogue never do.
+    n_others, in_order, found = n_items - len(liked), 0.0, 0
     for hit in hits:
         if hit:
             found += 1
         else:
             in_order += found
     misses = len(top) - n_hits
-    in_order += (n_hits + n_relevant) / 2 * max(n_others - misses, 0)
+    in_order += (n_hits + len(liked)) / 2 * max(n_others - misses, 0)
     return {
         "ndcg": gain / best,
         "recall": n_hits / n_relevant,
@@ -37,7 +37,7 @@ def naive(listed, liked, n_relevant, k, n_items):
         "hit_rate": float(n_hits > 0),
         "map": sum(precisions) / min(k, n_relevant),
         "mrr": firsts[0] if firsts else 0.0,
-        "auc": in_order / (n_relevant * max(n_others, 1)),
+        "auc": in_order / (n_relevant * n_others) if n_others else 0.5,
     }
 
 
@@ -99,8 +99,8 @@ def test_by_hand():
 
 def test_ndcg_leaves_out_users_without_relevant_items():
     lists, relevant = ragged([[0, 1], [1, 0], []]), ragged([[0], [], [2]])
-    assert ndcg(lists, relevant, 3, 2) == pytest.approx(0.5)
-    assert ndcg(ragged([[0]]), ragged([[]]), 3, 2) == 0
+    assert ndcg(lists, relevant, 3, 2).mean() == pytest.approx(0.5)
+    assert not len(ndcg(ragged([[0]]), ragged([[]]), 3, 2))
 
 
 @pytest.mark.parametrize("k", [0, -1, 2.0, "5", True, [], [5, 0]])

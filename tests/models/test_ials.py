@@ -102,10 +102,24 @@ def test_an_epoch_ends_with_the_best_users(variant):
 
 
 @each_variant
-@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
 def test_the_objective_never_rises(variant, solver):
     model, _ = fitted(variant, max_iter=25, solver=solver)
     assert (np.diff(model.history_.objectives) <= 1e-9).all()
+
+
+@each_variant
+def test_blocks_of_factors_end_where_all_at_once_do(variant):
+    exact, ratings = fitted(variant, n_factors=40, max_iter=60, solver="cholesky")
+    blocks, _ = fitted(variant, n_factors=40, max_iter=60, solver="subspace")
+    first, _ = fitted(variant, n_factors=40, max_iter=1, solver="subspace")
+    # in one local minimum or another
+    assert blocks.history_[-1].objective < 1.001 * exact.history_[-1].objective
+    assert first.history_[0].objective > exact.history_[0].objective
+    # new rows are solved for exactly, whatever the solver
+    np.testing.assert_allclose(
+        blocks.fold_in(ratings), naive_users(blocks, ratings), rtol=1e-7, atol=1e-9
+    )
 
 
 @each_variant
@@ -217,9 +231,8 @@ def test_score_of_a_matrix_hides_half_of_each_row():
     rng = np.random.default_rng(0)
     matrix = np.where(rng.random((20, 15)) < 0.6, rng.choice([-1.0, 1.0, 2.0], (20, 15)), np.nan)
     model = ImplicitALS(n_factors=3, random_state=0).fit(matrix)
-    halves = []
+    gains = []
     for parity in (0, 1):
-        gains = []
         for row in matrix:
             there = np.flatnonzero(~np.isnan(row))
             given = np.full((1, 15), np.nan)
@@ -229,8 +242,27 @@ def test_score_of_a_matrix_hides_half_of_each_row():
             gain = sum(1 / np.log2(place + 2) for place, item in enumerate(listed) if item in liked)
             if liked:
                 gains.append(gain / sum(1 / np.log2(p + 2) for p in range(min(10, len(liked)))))
-        halves.append(np.mean(gains))
-    assert model.score(matrix) == pytest.approx(np.mean(halves))
+    assert model.score(matrix) == pytest.approx(np.mean(gains))
+
+
+def test_what_hides_nothing_that_is_liked_does_not_count():
+    model = ImplicitALS(n_factors=4, random_state=0).fit(make_ratings(60, 20, 500, random_state=0))
+    row = np.full((1, 20), np.nan)
+    row[0, :3] = [1, -1, -1]
+    given = np.where(np.arange(20) == 1, -1, np.nan)[np.newaxis]
+    place = model.recommend_new(given, 20)[0][1].tolist().index(0)
+    assert model.score(row) == pytest.approx(1 / np.log2(place + 2) if place < 10 else 0)
+    assert model.score(np.full((2, 20), np.nan)) == 0
+
+
+def test_a_validation_part_without_anything_known_is_refused():
+    ratings = make_ratings(60, 20, 500, random_state=0)
+    for part in (
+        Ratings.from_triples(["a"], ["x"], [1.0]),
+        Ratings.from_triples([0], [0], [-1.0], shape=ratings.shape),
+    ):
+        with pytest.raises(ValueError, match="validation"):
+            ImplicitALS(n_factors=4).fit(ratings, validation=part)
 
 
 def test_score_is_the_mean_ndcg_of_lists():

@@ -197,3 +197,18 @@ def test_shapes_of_ids(model):
         model.recommend(np.array([["u00", "u01"]]))
     assert len(model.recommend([])) == 0
     assert model.recommend([]).items.size == 0
+
+
+def test_lists_of_each_user_take_ids_as_a_common_list_does():
+    ids = np.empty(5, dtype=object)
+    ids[:] = [1, "1", "b", ("a", 1), 2]
+    model = ALS(n_factors=2, random_state=0).fit(
+        Ratings.from_triples([0, 0, 0, 1, 2], ids, [1.0, 2.0, 3.0, 4.0, 5.0])
+    )
+    for wanted in ([1, "b"], ["1", 2], [("a", 1)]):
+        common = model.recommend([0], 9, exclude_seen=False, candidates=wanted)
+        each = model.recommend([0], 9, exclude_seen=False, candidates=[wanted])
+        assert list(common.items) == list(each.items)
+        assert set(each.items) == set(wanted)
+        left = model.recommend([0], 9, exclude_seen=False, exclude=[wanted])
+        assert set(left.items) == set(ids) - set(wanted)

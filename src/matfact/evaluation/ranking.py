@@ -72,6 +72,10 @@ class _Relevant:
         n_with_ratings = int(np.count_nonzero(np.diff(test.user_indptr)))
         return cls(some, indptr, item[known][order], counts, n_with_ratings - len(some))
 
+    def of_place(self, place: int) -> NDArray[np.int64]:
+        """Return the relevant items of one user."""
+        return self.items[self.indptr[place] : self.indptr[place + 1]]
+
     def block(self, start: int, size: int) -> tuple[Any, Any]:
         """Return (indptr, items) and counts of some of the users."""
         indptr = self.indptr[start : start + size + 1]
@@ -97,7 +101,9 @@ def evaluate_ranking(
         (leave-one-out with ``k=1``), `temporal_split`.
     test : Ratings
         Held-out ratings. Users that the model does not know are left out; items that it does not
-        know count as relevant and cannot be hit.
+        know count as relevant and cannot be hit. Users that it knows without a rating, as
+        `temporal_split` leaves them, count: their lists follow from item biases, and without
+        biases from the order of the items. Drop them first where that would mislead.
     k : int or sequence of int, default=10
         Lengths of lists, at least 1.
     at_least : float, optional
@@ -132,6 +138,7 @@ def evaluate_ranking(
     True
     """
     test, lengths, least = checked_ratings(test), checked_k(k), _checked_least(at_least)
+    model.recommend([])  # which a model that is not fitted refuses
     relevant = _Relevant.of(test, model.user_ids_, model.item_ids_, least)
     tally = Tally(len(model.item_ids_), lengths)
     ids = model.user_ids_.ids_of(relevant.users)
@@ -198,6 +205,7 @@ def evaluate_sampled(
     .. [1] W. Krichene, S. Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020.
     """
     n_negatives = check_integer(n_negatives, "n_negatives", minimum=1)
+    model.recommend([])  # which a model that is not fitted refuses
     test, lengths, least = checked_ratings(test), checked_k(k), _checked_least(at_least)
     warnings.warn(
         "metrics among sampled items do not order models as exact ones do (Krichene & Rendle, KDD "
@@ -210,17 +218,20 @@ def evaluate_sampled(
     n_items, known = len(model.item_ids_), model.ratings_
     if known is None:
         raise ValueError("the model was saved without its ratings, which tell what users have seen")
+    tested = _Relevant.of(test, model.user_ids_, model.item_ids_, -np.inf)
     lists = []
     for place, user in enumerate(relevant.users.tolist()):
-        liked = relevant.items[relevant.indptr[place] : relevant.indptr[place + 1]]
+        liked = relevant.of_place(place)
         seen = known.user_indices[known.user_indptr[user] : known.user_indptr[user + 1]]
-        others = np.setdiff1d(np.arange(n_items), np.union1d(liked, seen))
+        of_test = tested.of_place(int(np.searchsorted(tested.users, user)))
+        others = np.setdiff1d(np.arange(n_items), np.union1d(of_test, seen))
         drawn = rng.choice(others, min(n_negatives, len(others)), replace=False)
         lists.append(model.item_ids_.ids_of(np.concatenate([liked, drawn])))
     ids = model.user_ids_.ids_of(relevant.users)
     found = model.recommend(ids, lengths[-1], exclude_seen=False, candidates=lists)
     tally = Tally(n_items, lengths)
-    tally.add((found.indptr, found.item_positions), *relevant.block(0, len(ids)))
+    n_ranked = np.array([len(one) for one in lists], dtype=np.int64)
+    tally.add((found.indptr, found.item_positions), *relevant.block(0, len(ids)), n_ranked)
     return tally.result(ids, relevant.n_without)
 
 
@@ -269,4 +280,6 @@ def _checked_least(at_least: Any) -> float | None:
         return None
     if isinstance(at_least, bool) or not isinstance(at_least, int | float | np.number):
         raise TypeError(f"at_least is {at_least!r}; give a number, or None for all values above 0")
+    if np.isnan(at_least):
+        raise ValueError("at_least is NaN; give a number, or None for all values above 0")
     return float(at_least)

@@ -43,7 +43,7 @@ def checked_k(k: int | Sequence[int]) -> tuple[int, ...]:
     TypeError, ValueError
         If one is not an integer of at least 1, or there is none.
     """
-    given = k if isinstance(k, list | tuple | range) else (k,)
+    given = k if isinstance(k, list | tuple | range | np.ndarray) else (k,)
     lengths = tuple(sorted({check_integer(one, "k", minimum=1) for one in given}))
     if not lengths:
         raise ValueError("k is empty; give a length of lists, or several")
@@ -67,7 +67,13 @@ class Tally:
         self._parts: list[dict[str, NDArray[np.float64]]] = []
         self._listed = {length: np.zeros(n_items, dtype=bool) for length in k}
 
-    def add(self, lists: Ragged, relevant: Ragged, n_relevant: NDArray[Any]) -> None:
+    def add(
+        self,
+        lists: Ragged,
+        relevant: Ragged,
+        n_relevant: NDArray[Any],
+        n_ranked: NDArray[Any] | None = None,
+    ) -> None:
         """Count the lists of some users.
 
         Parameters
@@ -78,14 +84,21 @@ class Tally:
             Relevant items that are in the catalogue, ascending.
         n_relevant : ndarray of shape (n_users,)
             Number of relevant items, at least 1; also those that are not in the catalogue.
+        n_ranked : ndarray of shape (n_users,), optional
+            Number of items of which the lists are the best; by default the catalogue.
         """
+        n_known = np.diff(relevant[0])
+        n_others = (self._n_items if n_ranked is None else n_ranked) - n_known
         row, place, hit = hits_of(lists, relevant, self._n_items)
         scores: dict[str, NDArray[np.float64]] = {}
         for k in self._k:
             near = place < k
             self._listed[k][lists[1][near]] = True
-            found = _scores(row[near], place[near], hit[near], n_relevant, k, self._n_items)
-            scores |= {f"{name}@{k}": values for name, values in found.items()}
+            near_hits = row[near], place[near], hit[near]
+            found = _scores(*near_hits, n_relevant, k) | {
+                "auc": _auc(*near_hits, n_relevant, n_known, n_others)
+            }
+            scores |= {f"{name}@{k}": found[name] for name in METRICS}
         self._parts.append(scores)
 
     def result(self, users: NDArray[Any], n_without: int) -> RankingScores:
@@ -134,39 +147,64 @@ def _scores(
     hit: NDArray[np.bool_],
     n_relevant: NDArray[Any],
     k: int,
-    n_items: int,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the metrics of each user by the first k entries of each list."""
+    """Return the metrics of each user by the first k entries of each list, but for auc."""
     n_users = len(n_relevant)
 
     def total(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.bincount(row, weights=values, minlength=n_users).astype(np.float64)
 
-    hits, listed = total(hit), total(np.ones(len(row)))
-    before = np.concatenate([[0], np.cumsum(hits)[:-1]])  # hits of earlier users
-    hits_so_far = np.cumsum(hit) - before[row]
+    hits = total(hit)
     most = np.minimum(n_relevant, k)
-    gains = 1 / np.log2(np.arange(2, k + 2))
+    # no list is as long as a k beyond the catalogue
+    reach = max(int(most.max(initial=0)), int(place.max(initial=0)) + 1)
+    gains = 1 / np.log2(np.arange(2, reach + 2))
     best_gain = np.concatenate([[0], np.cumsum(gains)])[most]
     first = np.full(n_users, np.inf)
     np.minimum.at(first, row[hit], place[hit] + 1.0)
-    others = n_items - n_relevant
-    below = (hits + n_relevant) / 2 * np.maximum(others - (listed - hits), 0)
-    pairs = n_relevant * np.maximum(others, 1)
     return {
         "ndcg": total(hit * gains[place]) / best_gain,
         "recall": hits / n_relevant,
         "capped_recall": hits / most,
         "precision": hits / k,
         "hit_rate": (hits > 0).astype(np.float64),
-        "map": total(hit * hits_so_far / (place + 1)) / most,
+        "map": total(hit * _hits_so_far(row, hit, n_users) / (place + 1)) / most,
         "mrr": 1 / first,
-        "auc": (total(~hit * hits_so_far) + below) / pairs,
     }
 
 
-def ndcg(lists: Ragged, relevant: Ragged, n_items: int, k: int) -> float:
-    """Compute the mean normalized discounted cumulative gain of the first k items of lists.
+def _auc(
+    row: NDArray[np.int64],
+    place: NDArray[np.int64],  # noqa: ARG001 (as for `_scores`)
+    hit: NDArray[np.bool_],
+    n_relevant: NDArray[Any],
+    n_known: NDArray[Any],
+    n_others: NDArray[Any],
+) -> NDArray[np.float64]:
+    """Return the share of pairs of a relevant and another item that are in order.
+
+    A pair whose relevant item is not in the catalogue is not; without other items it is one half.
+    """
+    n_users = len(n_relevant)
+    hits, listed = (np.bincount(row, weights=one, minlength=n_users) for one in (hit, None))
+    misses = np.bincount(row, ~hit * _hits_so_far(row, hit, n_users), n_users)
+    below = (hits + n_known) / 2 * np.maximum(n_others - (listed - hits), 0)
+    auc: NDArray[np.float64] = (misses + below) / (n_relevant * np.maximum(n_others, 1))
+    return np.where(n_others > 0, auc, 0.5)
+
+
+def _hits_so_far(
+    row: NDArray[np.int64], hit: NDArray[np.bool_], n_users: int
+) -> NDArray[np.float64]:
+    """Return for each entry the hits of its list up to it."""
+    hits = np.bincount(row, weights=hit, minlength=n_users)
+    before = np.concatenate([[0], np.cumsum(hits)[:-1]])  # hits of earlier users
+    so_far: NDArray[np.float64] = np.cumsum(hit) - before[row]
+    return so_far
+
+
+def ndcg(lists: Ragged, relevant: Ragged, n_items: int, k: int) -> NDArray[np.float64]:
+    """Compute the normalized discounted cumulative gain of the first k items of lists.
 
     Parameters
     ----------
@@ -179,15 +217,13 @@ def ndcg(lists: Ragged, relevant: Ragged, n_items: int, k: int) -> float:
 
     Returns
     -------
-    float
-        Mean over the users who have relevant items; 0 if there are none.
+    ndarray
+        Of the users who have relevant items.
     """
     n_relevant = np.diff(relevant[0])
     row, place, hit = hits_of(lists, relevant, n_items)
     near = place < k
     some = n_relevant > 0
-    if not some.any():
-        return 0.0
     counted = np.maximum(n_relevant, 1)
-    scores = _scores(row[near], place[near], hit[near], counted, k, n_items)["ndcg"]
-    return float(scores[some].mean())
+    scores = _scores(row[near], place[near], hit[near], counted, k)["ndcg"]
+    return scores[some]

@@ -31,7 +31,8 @@ class RankingScores:
     map            :math:`\sum_{i \le k} r_i h_i / i` over min(k, R), :math:`h_i` the hits up to i
     mrr            1 / i of the first hit, 0 if there is none
     auc            share of pairs of a relevant and another item of the catalogue that are in order;
-                   what is below the list counts as in random order there, as in implicit
+                   what is below the list counts as in random order there, as in implicit; 0.5
+                   where there are no other items
     =============  ==============================================================================
 
     Attributes

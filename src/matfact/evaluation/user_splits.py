@@ -124,6 +124,7 @@ def _of_users(ratings: Ratings, users: NDArray[np.int64], which: NDArray[np.bool
         ratings.user_values[which],
         shape=(len(users), ratings.n_items),
         weights=None if ratings.user_weights is None else ratings.user_weights[which],
+        timestamps=None if ratings.timestamps is None else ratings.timestamps[which],
         dtype=ratings.dtype,
     )
     return part.with_ids(IdMap(ratings.user_ids.ids_of(users)), ratings.item_ids)

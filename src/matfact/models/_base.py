@@ -87,7 +87,8 @@ class FactorModel(Serving, ABC):
             Ratings that are not trained on: after each epoch their error is measured, training
             stops when it has not improved for `patience` epochs, and the best epoch is restored. A
             float is the share of X to set aside at random, 0 < validation < 1. Users and items
-            that X does not have get the prediction for an unknown one.
+            that X does not have get the prediction for an unknown one; a model for implicit
+            feedback leaves them out, and refuses a part of which nothing is left.
         callbacks : sequence of callables, default=()
             Each is called after every epoch with a `matfact.training.TrainingState`; training
             stops when one returns True.

@@ -60,11 +60,16 @@ class ImplicitModel(FactorModel):
             return None
         known = model_ratings(validation, self.dtype, "validation")
         users, relevant = _liked(known, ratings)
+        if not len(users):
+            raise ValueError(
+                "validation has no value above 0 of a user and an item of X, so no list can be "
+                "judged by it; split X, or check that both have the same ids"
+            )
         seen = Rows.of(ratings).chosen(users)
         n_threads = self._threads()
 
         def error() -> float:
-            return 1.0 - _ndcg_of_lists(factors, users, seen, relevant, n_threads)
+            return 1.0 - float(_ndcg_of_lists(factors, users, seen, relevant, n_threads).mean())
 
         return error
 
@@ -77,7 +82,8 @@ class ImplicitModel(FactorModel):
             `Ratings` held out of the fit: of each of their users, the list of the best items that
             were not trained on is compared with the items of X whose value is above 0. The rows of
             a matrix are taken as new users: the list follows from one half of the row (the entries
-            at even places, and then at odd ones) and is compared with the other.
+            at even places, and then at odd ones) and is compared with the other. What has no value
+            above 0 to find does not count; 0 if nothing has.
         y : None
             Ignored.
 
@@ -98,14 +104,16 @@ class ImplicitModel(FactorModel):
             self.item_ids_.positions(X.item_ids.ids, name="items")
             users, relevant = _liked(X, known)
             seen = Rows.of(known).chosen(users)
-            return _ndcg_of_lists(self._factors(), users, seen, relevant, self._threads())
+            found = _ndcg_of_lists(self._factors(), users, seen, relevant, self._threads())
+            return float(found.mean()) if len(found) else 0.0
         even, odd = self._rows(X).halves()
         scores = []
         for given, hidden in ((even, odd), (odd, even)):
             factors = self._factors().with_users(*self._solve_rows(given, self._factors(), "users"))
             everyone, liked = np.arange(len(given)), hidden.above_zero()
             scores.append(_ndcg_of_lists(factors, everyone, given, liked, self._threads()))
-        return float(np.mean(scores))
+        both = np.concatenate(scores)
+        return float(both.mean()) if len(both) else 0.0
 
 
 def _liked(held_out: Ratings, ratings: Ratings) -> tuple[NDArray[np.int64], Rows]:
@@ -126,8 +134,8 @@ def _liked(held_out: Ratings, ratings: Ratings) -> tuple[NDArray[np.int64], Rows
 
 def _ndcg_of_lists(
     factors: Factors, users: NDArray[np.int64], seen: Rows, relevant: Rows, n_threads: int
-) -> float:
-    """Return the mean NDCG of the best items of each user that it has not seen."""
+) -> NDArray[np.float64]:
+    """Return the NDCG of the best items that users have not seen; of those who like something."""
     lists, _ = best_columns(
         factors.user_factors[users],
         factors.item_factors,

@@ -9,6 +9,7 @@ import numpy as np
 
 from matfact._validation import check_integer
 from matfact.models._growing import Growing
+from matfact.ratings._factorize import id_array
 from matfact.recommend import (
     Filters,
     Recommendations,
@@ -345,7 +346,7 @@ class Recommending(Growing):
                 "all of them"
             )
         lengths = [len(one) for one in given]
-        parts = [np.asarray(one) for one in given if len(one)]
+        parts = [id_array(one, name) for one in given if len(one)]
         if len({part.dtype.kind for part in parts}) > 1:  # which numpy would turn into text
             parts = [part.astype(object) for part in parts]
         together = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

@@ -220,10 +220,8 @@ static ptrdiff_t NAME(conjugate_some)(
 {
     const ptrdiff_t capacity = NAME(copied_entries)(rows);
     const ptrdiff_t count = rows->indptr[row[0] + 1] - rows->indptr[row[0]];
-    ptrdiff_t together = 1;
-    /* Where entries are few the products with the gram matrix are what costs, not reading them. */
-    if (2 * count < rows->padded) together = smaller(n, rows->together);
-    else if (count < capacity) together = smaller(smaller(n, rows->together), capacity / count);
+    /* Where entries are many, reading them is what costs, and copies of one row fit best. */
+    const ptrdiff_t together = 2 * count < rows->padded ? smaller(n, rows->together) : 1;
     NAME(conjugate_rows)(rows, row, together, count * together <= capacity, scratch);
     return together;
 }
