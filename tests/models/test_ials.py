@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from matfact import ImplicitALS, Ratings, make_ratings
+from matfact.exceptions import NotFittedError
 
 VARIANTS = {
     "ials": {},
@@ -50,14 +51,14 @@ def ridges(model, w, side):
     others = w.shape[1] if side == "users" else w.shape[0]
     counts = w.sum(axis=1 if side == "users" else 0)
     return (
-        model.regularization * (counts + model.unobserved_weight * others) ** model.count_exponent
+        model.regularization * (counts + model.unobserved_weight_ * others) ** model.count_exponent
     )
 
 
 def naive_objective(model, ratings):
     w, p = dense(model, ratings)
     scores = model.user_factors_ @ model.item_factors_.T
-    a = model.unobserved_weight
+    a = model.unobserved_weight_
     if model.loss == "classic":
         total = np.sum((a + w) * (scores - p) ** 2 * (w > 0)) + a * np.sum(scores[w == 0] ** 2)
     else:
@@ -69,7 +70,7 @@ def naive_objective(model, ratings):
 def naive_users(model, ratings):
     """Solve every user by the normal equations of the loss."""
     w, p = dense(model, ratings)
-    h, a = model.item_factors_, model.unobserved_weight
+    h, a = model.item_factors_, model.unobserved_weight_
     ridge = ridges(model, w, "users")
     targets = (a + w) * p if model.loss == "classic" else w * p
     return np.array(
@@ -177,6 +178,19 @@ def test_every_parameter_changes_the_result():
     assert len(found) == len(changes) + 1
 
 
+def test_an_automatic_weight_is_ten_times_the_interactions():
+    ratings = make_ratings(50, 40, 100, random_state=0)
+    model = ImplicitALS(n_factors=2, random_state=0, max_iter=2).fit(ratings)
+    assert model.unobserved_weight_ == pytest.approx(10 * 100 / 2000)
+    weighted = ImplicitALS(n_factors=2, random_state=0, max_iter=2, alpha=3).fit(ratings)
+    total = 3 * ratings.user_values.sum(dtype=float)
+    assert weighted.unobserved_weight_ == pytest.approx(10 * total / 2000)
+    dense = ImplicitALS(n_factors=2, random_state=0, max_iter=2).fit(np.ones((4, 5)))
+    assert dense.unobserved_weight_ == 1
+    with pytest.raises(NotFittedError):
+        _ = ImplicitALS().unobserved_weight_
+
+
 def test_a_value_of_zero_is_as_if_absent_but_seen():
     ratings = clicks()
     without = ratings.select(ratings.user_values != 0)
@@ -200,7 +214,9 @@ def test_dislikes_lower_a_score():
     assert disliked.predict(0, 3) <= neutral.predict(0, 3) + 1e-6
     matrix[2, 3] = 1
     wanted, unwanted = (
-        ImplicitALS(n_factors=2, random_state=0, alpha=a).fit(matrix).predict(0, 3)
+        ImplicitALS(n_factors=2, random_state=0, alpha=a, unobserved_weight=0.1)
+        .fit(matrix)
+        .predict(0, 3)
         for a in (0.1, 5)
     )
     assert unwanted < wanted
@@ -282,6 +298,7 @@ def test_score_is_the_mean_ndcg_of_lists():
     ("parameters", "error", "message"),
     [
         ({"unobserved_weight": 0}, ValueError, "unobserved_weight"),
+        ({"unobserved_weight": "much"}, ValueError, 'number above 0 or "auto"'),
         ({"regularization": -1}, ValueError, "regularization"),
         ({"alpha": 0}, ValueError, "alpha"),
         ({"alpha": "1"}, TypeError, "alpha"),

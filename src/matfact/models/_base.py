@@ -232,7 +232,7 @@ class FactorModel(Serving, ABC):
         factors = Factors.from_arrays(arrays, mean, self._prior_of(ratings))
         limits = self._clip_range(ratings)
         error = self._validation_error(ratings, validation, factors, limits)
-        self.scale_ = scale_of(ratings, mean)
+        self.scale_ = self._scale_of(ratings, mean)
         solver = self._solver(ratings, arrays, mean, seed)
         solver.best = best
         history = History(history)
@@ -264,6 +264,10 @@ class FactorModel(Serving, ABC):
             self.n_iter_ = history[-1].iteration if len(history) else 0
             self.best_iteration_ = epoch
             self.n_features_in_ = ratings.n_items
+
+    def _scale_of(self, ratings: Ratings, mean: float) -> float:
+        """Return what the parameters of the solver are in units of."""
+        return scale_of(ratings, mean)
 
     def _finish(self, factors: Factors, ratings: Ratings) -> None:
         """Change factors, in place, that training leaves alone."""

@@ -13,7 +13,12 @@ from matfact.kernels import als
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._implicit import ImplicitModel
-from matfact.models._interactions import ImplicitAlternating, InteractionRows, Weighting
+from matfact.models._interactions import (
+    ImplicitAlternating,
+    InteractionRows,
+    Weighting,
+    balanced_weight,
+)
 from matfact.models._start import normal_start
 from matfact.models._tuning import tune
 
@@ -64,10 +69,11 @@ class ImplicitALS(ImplicitModel):
     ----------
     n_factors : int, default=64
         Length of the vectors x and h, at least 1.
-    unobserved_weight : float, default=0.1
-        :math:`\alpha_0`, above 0. What suits depends on the data: from 0.3, where a user has seen a
-        good part of the items, to 0.01, where hardly any; `tune` finds it.
-    regularization : float, default=0.003
+    unobserved_weight : float or "auto", default="auto"
+        :math:`\alpha_0`, above 0. "auto" gives all pairs together ten times the weight of all
+        interactions, but none more than an interaction has on average: 0.1 where users have seen 1
+        % of the items, 1 from 10 % on. `tune` searches for what suits best.
+    regularization : float, default=0.01
         :math:`\lambda`, at least 0.
     count_exponent : float, default=1.0
         :math:`\nu`, at least 0: 0 regularizes all rows alike.
@@ -114,8 +120,10 @@ class ImplicitALS(ImplicitModel):
     user_biases_, item_biases_ : None
     mean_ : float
         0.
+    unobserved_weight_ : float
+        :math:`\alpha_0` of the training.
     scale_ : float
-        Root mean square of the values; not used by this model.
+        The same, by the name that all models have for what their parameters are in units of.
     user_ids_, item_ids_ : IdMap
         Ids of the rows.
     ratings_ : Ratings or None
@@ -165,8 +173,8 @@ class ImplicitALS(ImplicitModel):
         self,
         *,
         n_factors: int = 64,
-        unobserved_weight: float = 0.1,
-        regularization: float = 0.003,
+        unobserved_weight: float | Literal["auto"] = "auto",
+        regularization: float = 0.01,
         count_exponent: float = 1.0,
         alpha: float | None = None,
         loss: Literal["ials", "classic"] = "ials",
@@ -290,8 +298,13 @@ class ImplicitALS(ImplicitModel):
         )
 
     def _check_parameters(self) -> None:
-        for name in ("unobserved_weight", "init_scale"):
-            check_number(getattr(self, name), name)
+        if not isinstance(self.unobserved_weight, str):
+            check_number(self.unobserved_weight, "unobserved_weight")
+        elif self.unobserved_weight != "auto":
+            raise ValueError(
+                f'unobserved_weight is {self.unobserved_weight!r}; give a number above 0 or "auto"'
+            )
+        check_number(self.init_scale, "init_scale")
         for name in ("regularization", "count_exponent"):
             check_number(getattr(self, name), name, zero_allowed=True)
         if self.alpha is not None:
@@ -302,9 +315,22 @@ class ImplicitALS(ImplicitModel):
                 listed = ", ".join(map(repr, known))
                 raise ValueError(f"{name} is {getattr(self, name)!r}; give one of {listed}")
 
-    def _weighting(self) -> Weighting:
+    @property
+    def unobserved_weight_(self) -> float:
+        """Weight of each pair without an interaction, as it was trained with."""
+        self._check_is_fitted()
+        return self.scale_
+
+    def _scale_of(self, ratings: Ratings, mean: float) -> float:
+        del mean
+        if not isinstance(self.unobserved_weight, str):
+            return float(self.unobserved_weight)
+        return balanced_weight(Rows.of(ratings), ratings.n_items, self._weighting(1.0))
+
+    def _weighting(self, unobserved: float | None = None) -> Weighting:
         alpha = None if self.alpha is None else float(self.alpha)
-        return Weighting(alpha, float(self.unobserved_weight), self.loss == "classic")
+        weight = self.scale_ if unobserved is None else unobserved
+        return Weighting(alpha, weight, self.loss == "classic")
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
         arrays = normal_start(
@@ -345,13 +371,13 @@ class ImplicitALS(ImplicitModel):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         n_users, n_items = shape
         n_others = n_items if side == "users" else n_users
-        sizes = counts + self.unobserved_weight * n_others
+        sizes = counts + self.scale_ * n_others
         ridge = self.regularization * sizes**self.count_exponent
         return ridge, ridge
 
     def _gram(self, factors: Factors) -> NDArray[np.float64]:
         gram: NDArray[np.float64] = als.gram_matrix(factors.item_factors, self._threads())
-        return self.unobserved_weight * gram
+        return self.scale_ * gram
 
     def _contributions(self, row: Rows, item: int) -> NDArray[np.float64]:
         """Return what each interaction of a row adds to a score: h_i' A^-1 h_j times its target."""

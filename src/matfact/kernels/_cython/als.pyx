@@ -133,18 +133,14 @@ cdef int solve_all(
 ) except -1 nogil:
     """Solve all rows in this order; count those without a finite solution."""
     cdef Watch state = new_watch()
-    cdef Py_ssize_t n = order.shape[0], i, start, some, failed = 0
-    cdef Py_ssize_t chunk = 1 if rows.padded > 16 else 8
-    chunk = max(chunk, rows.together)
-    for i in prange(
-        (n + chunk - 1) // chunk, schedule="dynamic", chunksize=1, num_threads=n_threads,
-    ):
+    cdef Py_ssize_t n = order.shape[0], i, some, failed = 0
+    cdef Py_ssize_t chunk = max(1 if rows.padded > 16 else 8, rows.together)
+    for i in prange(0, n, chunk, schedule="dynamic", chunksize=1, num_threads=n_threads):
         if not state.stopped:
-            start = i * chunk
-            some = min(chunk, n - start)
+            some = min(chunk, n - i)
             failed += kernels.solve_some(
-                rows, &order[start], some, scratch + threadid() * scratch_bytes)
-            watch(&state, threadid(), some * row_work(rows, order[start]))
+                rows, &order[i], some, scratch + threadid() * scratch_bytes)
+            watch(&state, threadid(), some * row_work(rows, order[i]))
     n_failed[0] = failed
     return leave(&state)
 
