@@ -6,7 +6,7 @@ become `Recommendations` with the ids of users and items.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -87,12 +87,12 @@ def best_columns(
 
     A score is the bias of the column plus the product of the factors; of equal ones the column that
     comes first. Needs 8 to 12 bytes for each of the n places of a list, of some millions at a time,
-    a copy of the columns, and 32 MB a thread.
+    a copy of the columns (but for a single row), and 32 MB a thread.
     """
     n_columns = len(column_factors)
     n = max(1, min(n, n_columns))
     columns, factors, biases = filters.candidates, column_factors, column_biases
-    if columns is not None:
+    if columns is not None and len(row_factors) > 1:
         factors = np.ascontiguousarray(factors[columns])
         biases = None if biases is None else biases[columns]
     height = max(1, BLOCK_NUMBERS // n)
@@ -102,6 +102,8 @@ def best_columns(
         rows = np.ascontiguousarray(row_factors[some])
         own = filters.of_rows(some)
         indptr, items = (None, None) if own.excluded is None else own.excluded
+        if own.lists is None and len(rows) == 1:  # not worth a copy of all columns
+            own = replace(own, lists=_everything(columns, n_columns))
         if own.lists is None:
             found = topn.top_n(rows, factors, biases, columns, indptr, items, n, n_threads)
         else:
@@ -120,6 +122,12 @@ def best_columns(
         filled = np.arange(n) < counts[:, np.newaxis]
         parts.append((Lists(_starts(counts), best[filled]), scores[filled].astype(np.float64)))
     return joined(parts)
+
+
+def _everything(columns: NDArray[np.int32] | None, n_columns: int) -> Lists:
+    """Return one list of all candidates."""
+    items = np.arange(n_columns, dtype=np.int32) if columns is None else columns
+    return Lists(np.array([0, len(items)]), items)
 
 
 def joined(

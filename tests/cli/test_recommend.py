@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 
 import pytest
 
@@ -99,4 +100,29 @@ def test_users_are_given_in_one_way(model_file, write, tmp_path, capsys):
     ):
         assert run("recommend", model_file, "--users", write(content), "--out", out) == 2
         assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("who", [("7",), ("--all",)])
+def test_parquet(model_file, tmp_path, who):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out, text = tmp_path / "lists.parquet", tmp_path / "lists.csv"
+    for path in (out, text):
+        assert run("recommend", model_file, *who, "-n", 4, "--out", path) == 0
+    table = parquet.read_table(out).to_pydict()
+    with text.open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert list(table) == header
+    assert [[str(one) for one in row[:-1]] for row in zip(*table.values(), strict=True)] == [
+        row[:-1] for row in rows
+    ]
+    assert table["score"] == pytest.approx([float(row[-1]) for row in rows], rel=1e-5)
+    assert len(list(tmp_path.iterdir())) == 2  # nothing temporary is left
+
+
+def test_parquet_without_pyarrow(model_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = tmp_path / "lists.parquet"
+    assert run("recommend", model_file, "--all", "--out", out) == 2
+    assert "needs pyarrow" in capsys.readouterr().err
     assert not out.exists()

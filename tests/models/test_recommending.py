@@ -212,3 +212,19 @@ def test_lists_of_each_user_take_ids_as_a_common_list_does():
         assert set(each.items) == set(wanted)
         left = model.recommend([0], 9, exclude_seen=False, exclude=[wanted])
         assert set(left.items) == set(ids) - set(wanted)
+
+
+def test_one_user_alone_gets_the_same_list(ratings):
+    model = SMALL["ALS"]().fit(ratings)
+    some = ["film 03", "film 07", "film 11"]
+    for filters in (
+        {},
+        {"exclude_seen": False},
+        {"candidates": some},
+        {"candidates": some, "exclude": ["film 07"]},
+        {"exclude": some},
+    ):
+        together = model.recommend(["u03", "u01"], 99, **filters)
+        items, scores = model.recommend("u03", 99, **filters)
+        assert items.tolist() == together[0][1].tolist()
+        np.testing.assert_allclose(scores, together[0][2], rtol=1e-6)

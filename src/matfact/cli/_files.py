@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import secrets
@@ -15,12 +16,21 @@ from matfact.ratings import read_ratings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from matfact.ratings import Ratings
 
-__all__ = ["check_writable", "ratings_of", "saved_model", "write_table"]
+__all__ = [
+    "check_writable",
+    "parquet_writer",
+    "ratings_of",
+    "saved_model",
+    "write_parquet",
+    "write_table",
+]
 
 
 def ratings_of(arguments: argparse.Namespace) -> Ratings:
@@ -97,13 +107,67 @@ def write_table(path: Path | None, header: Sequence[str], rows: Iterable[Sequenc
     if path is None:
         _write_csv(sys.stdout, header, rows)
         return
+    with (
+        _whole_file(path) as temporary,
+        temporary.open("x", encoding="utf-8", newline="") as stream,
+    ):
+        _write_csv(stream, header, rows)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def parquet_writer() -> Any:
+    """Return the module that writes Parquet, before there is anything to write.
+
+    Raises
+    ------
+    UsageError
+        If pyarrow is missing.
+    """
+    try:
+        from pyarrow import parquet  # noqa: PLC0415 (optional)
+    except ImportError as error:
+        raise UsageError(
+            "--out with the ending .parquet needs pyarrow: pip install 'matfact[parquet]'; or give "
+            "another ending for csv"
+        ) from error
+    return parquet
+
+
+def write_parquet(
+    path: Path, header: Sequence[str], blocks: Iterable[Sequence[NDArray[Any]]]
+) -> None:
+    """Write columns, block after block, to a Parquet file, which appears whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        If pyarrow is missing, or a column holds numbers and text.
+    OSError
+        If writing fails; no file is left behind.
+    """
+    parquet = parquet_writer()
+    import pyarrow as pa  # noqa: PLC0415 (optional)
+
+    with _whole_file(path) as temporary, contextlib.ExitStack() as stack:
+        writer = None
+        for block in blocks:
+            try:
+                table = pa.table(dict(zip(header, map(pa.array, block), strict=True)))
+            except pa.ArrowException as error:
+                raise UsageError(f"--out {path}: {error}; csv takes such ids") from error
+            if writer is None:
+                writer = stack.enter_context(parquet.ParquetWriter(temporary, table.schema))
+            writer.write_table(table)
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which takes the place of `path` when all is well."""
     # In the same directory: os.replace is atomic within one file system only.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as stream:
-            _write_csv(stream, header, rows)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -240,7 +240,9 @@ def _add_recommend(commands: Commands) -> None:
     recommend.add_argument(
         "--candidates", type=Path, metavar="FILE", help="only these items: a file with one a line"
     )
-    _add_out(recommend, "write the csv to this file instead of standard output")
+    _add_out(
+        recommend, "write to this file instead of standard output: Parquet if it ends so, else csv"
+    )
     _add_threads(recommend)
     recommend.set_defaults(command="recommend")
 

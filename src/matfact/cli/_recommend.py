@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from matfact.cli._errors import UsageError
-from matfact.cli._files import check_writable, saved_model, write_table
+from matfact.cli._files import (
+    check_writable,
+    parquet_writer,
+    saved_model,
+    write_parquet,
+    write_table,
+)
 from matfact.cli._fit import limited
 from matfact.cli._ids import ids_like, read_ids
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["run"]
 
@@ -33,6 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError("give a USER, a file by --users, or --all")
     if arguments.out is not None:
         check_writable(arguments.out, overwrite=arguments.overwrite)
+        if _is_parquet(arguments.out):
+            parquet_writer()
     model = saved_model(arguments.model)
     if model.ratings_ is None and not arguments.include_seen:
         raise UsageError(
@@ -45,15 +54,26 @@ def run(arguments: argparse.Namespace) -> None:
     with limited(arguments.threads):
         if arguments.user is not None:
             user = ids_like(model.user_ids_, [arguments.user])[0]
-            best = zip(*model.recommend(user, arguments.n, **filters), strict=True)
-            rows: Any = ((item, f"{score:.6g}") for item, score in best)
+            best = model.recommend(user, arguments.n, **filters)
+            if _is_parquet(arguments.out):
+                write_parquet(arguments.out, ("item", "score"), [best])
+                return
+            rows: Any = ((item, f"{score:.6g}") for item, score in zip(*best, strict=True))
             write_table(arguments.out, ("item", "score"), rows)
             return
         users = None
         if arguments.users is not None:
             users = ids_like(model.user_ids_, read_ids(arguments.users, "a user"))
-        rows = _rows(model.iter_recommend(users, arguments.n, **filters))
-        write_table(arguments.out, ("user", "item", "score"), rows)
+        blocks = model.iter_recommend(users, arguments.n, **filters)
+        header = "user", "item", "score"
+        if _is_parquet(arguments.out):
+            write_parquet(arguments.out, header, (block.to_triples() for block in blocks))
+            return
+        write_table(arguments.out, header, _rows(blocks))
+
+
+def _is_parquet(path: Path | None) -> bool:
+    return path is not None and path.suffix.lower() == ".parquet"
 
 
 def _rows(blocks: Any) -> Iterator[tuple[object, object, str]]:
