@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from matfact._threads import threads
 from matfact._validation import check_integer
 from matfact.evaluation.folds import Folds
-from matfact.evaluation.rating_metrics import mae, rmse
 from matfact.evaluation.splits import random_folds
 from matfact.ratings import Ratings, as_ratings
 
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     import numpy as np
-    from numpy.typing import NDArray
 
-    Metric: TypeAlias = Callable[[NDArray[Any], NDArray[np.float64]], float]
+    from matfact.evaluation._metrics import Metrics
+
     Pairs: TypeAlias = Sequence[tuple[Ratings, Ratings]]
 
 __all__ = [
@@ -31,19 +30,19 @@ __all__ = [
     "Test",
     "checked_n_jobs",
     "copy_of",
-    "metrics_by_name",
     "pairs_of",
     "run_in_threads",
     "tested",
 ]
 
-METRICS: dict[str, Metric] = {"rmse": rmse, "mae": mae}
-
 T = TypeVar("T")
 
 
 class Estimator(Protocol):
-    """What is needed of a model; all estimators of matfact are like this."""
+    """What is needed of a model; all estimators of matfact are like this.
+
+    Ranking metrics need `recommend`, `iter_recommend`, `user_ids_` and `item_ids_`, too.
+    """
 
     def get_params(self) -> dict[str, Any]:
         """Return the constructor parameters."""
@@ -95,36 +94,13 @@ def pairs_of(ratings: Any, folds: Any, rng: np.random.Generator) -> Pairs:
     return pairs
 
 
-def metrics_by_name(metrics: Any) -> dict[str, Metric]:
-    """Return the functions that the argument `metrics` stands for, by name."""
-    chosen: dict[str, Metric] = {}
-    for metric in [metrics] if isinstance(metrics, str) or callable(metrics) else metrics:
-        if isinstance(metric, str):
-            if metric not in METRICS:
-                known = ", ".join(map(repr, METRICS))
-                raise ValueError(f"metrics has {metric!r}; give {known}, or a function")
-            name, function = metric, METRICS[metric]
-        elif callable(metric):
-            name, function = getattr(metric, "__name__", repr(metric)), metric
-        else:
-            raise TypeError(f"metrics has {metric!r}; give names or functions(truth, predicted)")
-        if name in chosen:
-            raise ValueError(f"metrics has {name!r} twice; give it once")
-        chosen[name] = function
-    if not chosen:
-        raise ValueError("metrics is empty; give at least one")
-    return chosen
-
-
 def checked_n_jobs(n_jobs: object) -> int:
     """Return the number of threads that train models; None is one."""
     return 1 if n_jobs is None else check_integer(n_jobs, "n_jobs", minimum=1)
 
 
-def tested(
-    model: Any, pair: tuple[Ratings, Ratings], metrics: Mapping[str, Metric], stop: Event | None
-) -> Test:
-    """Train a model on one part and measure its predictions of the other."""
+def tested(model: Any, pair: tuple[Ratings, Ratings], metrics: Metrics, stop: Event | None) -> Test:
+    """Train a model on one part and measure it by the other."""
     train, test = pair
     started = time.perf_counter()
     if stop is None:
@@ -132,10 +108,7 @@ def tested(
     else:
         model.fit(train, callbacks=(lambda _: stop.is_set(),))
     seconds = time.perf_counter() - started
-    users, items, truth = test.to_triples()
-    predicted = model.predict(users, items, unknown="mean")
-    scores = {name: float(metric(truth, predicted)) for name, metric in metrics.items()}
-    return Test(scores, seconds, model)
+    return Test(metrics.of(model, test), seconds, model)
 
 
 def run_in_threads(tasks: Sequence[Callable[[Event | None], T]], n_jobs: int) -> list[T]:

@@ -1,4 +1,4 @@
-"""Cross-validation: how well a model predicts ratings that it was not trained on."""
+"""Cross-validation: how well a model does on ratings that it was not trained on."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.evaluation._generator import draw_seed, generator
-from matfact.evaluation._running import (
-    checked_n_jobs,
-    copy_of,
-    metrics_by_name,
-    pairs_of,
-    run_in_threads,
-    tested,
-)
+from matfact.evaluation._metrics import asked_metrics, default_metrics
+from matfact.evaluation._running import checked_n_jobs, copy_of, pairs_of, run_in_threads, tested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from threading import Event
 
     from numpy.typing import NDArray
 
     from matfact._random import RandomStateLike
-    from matfact.evaluation._running import Estimator, Metric, Pairs, Test
+    from matfact.evaluation._metrics import Metric, Metrics
+    from matfact.evaluation._running import Estimator, Pairs, Test
     from matfact.evaluation.folds import Folds
     from matfact.ratings import Ratings
 
@@ -91,7 +86,7 @@ def cross_validate(
     ratings: Ratings,
     folds: int | Folds | Iterable[tuple[Ratings, Ratings]] = 5,
     *,
-    metrics: str | Metric | Iterable[str | Metric] = ("rmse", "mae"),
+    metrics: str | Metric | Iterable[str | Metric] | None = None,
     random_state: RandomStateLike = None,
     n_jobs: int | None = None,
     return_models: bool = False,
@@ -106,8 +101,10 @@ def cross_validate(
         Or a matrix that `Ratings.from_matrix` takes. Not used if `folds` are pairs.
     folds : int, Folds or iterable of pairs (train, test), default=5
         A number of random folds; or those of `user_folds` or `given_folds`; or any pairs.
-    metrics : str, callable, or iterable of them, default=("rmse", "mae")
-        "rmse", "mae", or functions of true and predicted ratings.
+    metrics : str, callable, or iterable of them, default=None
+        "rmse", "mae", or functions of true and predicted ratings; ranking metrics with the length
+        of the lists, such as "ndcg@10", "recall@20" and "coverage@5" (see `RankingScores`), and
+        "auc" of all items. None: "rmse" and "mae"; of models for implicit feedback "ndcg@10".
     random_state : int, Generator, RandomState or None, default=None
         Of random folds; also of the models if their own `random_state` is None.
     n_jobs : int or None, default=None
@@ -132,6 +129,10 @@ def cross_validate(
     Users and items without a rating in the training part are predicted by
     ``predict(..., unknown="mean")``. Memory: a copy of the ratings for each fold at work.
 
+    Ranking metrics are what `evaluate_ranking` finds: lists leave out what the training part has of
+    a user, and everything in the test part with a value above 0 is relevant. A model for implicit
+    feedback predicts scores, not ratings; its "rmse" tells how far they are from the values.
+
     Examples
     --------
     >>> from matfact import ALS, make_ratings
@@ -139,8 +140,11 @@ def cross_validate(
     >>> result = cross_validate(ALS(n_factors=4), ratings, folds=3, random_state=0)
     >>> result.scores["rmse"].shape
     (3,)
+    >>> lists = cross_validate(ALS(n_factors=4), ratings, folds=3, metrics=("ndcg@10", "recall@20"))
+    >>> list(lists.means)
+    ['ndcg@10', 'recall@20']
     """
-    chosen = metrics_by_name(metrics)
+    chosen = asked_metrics(default_metrics(model) if metrics is None else metrics, "metrics", model)
     n_jobs = checked_n_jobs(n_jobs)
     rng = generator(random_state)
     pairs = pairs_of(ratings, folds, rng)
@@ -149,7 +153,7 @@ def cross_validate(
         partial(_tested_fold, copy, pairs, number, chosen) for number, copy in enumerate(copies)
     ]
     results = run_in_threads(tasks, n_jobs)
-    scores = {name: np.array([result.scores[name] for result in results]) for name in chosen}
+    scores = {name: np.array([result.scores[name] for result in results]) for name in chosen.names}
     seconds = np.array([result.fit_seconds for result in results])
     for array in (*scores.values(), seconds):
         array.flags.writeable = False
@@ -165,7 +169,7 @@ def standard_error(scores: NDArray[np.float64]) -> float:
 
 
 def _tested_fold(
-    model: Any, pairs: Pairs, number: int, metrics: Mapping[str, Metric], stop: Event | None
+    model: Any, pairs: Pairs, number: int, metrics: Metrics, stop: Event | None
 ) -> Test:
     try:
         return tested(model, pairs[number], metrics, stop)

@@ -1,9 +1,7 @@
-"""A search over parameters: every combination of a grid, ranked by its validation error."""
+"""A search over parameters: every combination of a grid, ranked by a metric of held-out ratings."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,32 +10,26 @@ import numpy as np
 
 from matfact._validation import check_number
 from matfact.evaluation._generator import draw_seed, generator
-from matfact.evaluation._running import (
-    checked_n_jobs,
-    copy_of,
-    metrics_by_name,
-    pairs_of,
-    run_in_threads,
-    tested,
-)
+from matfact.evaluation._grid import combinations_of
+from matfact.evaluation._metrics import asked_metrics, default_metrics
+from matfact.evaluation._running import checked_n_jobs, copy_of, pairs_of, run_in_threads, tested
 from matfact.evaluation.cross_validation import standard_error
 from matfact.evaluation.splits import random_split
 from matfact.exceptions import DivergenceError
 from matfact.ratings import as_ratings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from threading import Event
-    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from matfact._random import RandomStateLike
-    from matfact.evaluation._running import Estimator, Metric, Pairs
+    from matfact.evaluation._grid import Grid
+    from matfact.evaluation._metrics import Metric, Metrics
+    from matfact.evaluation._running import Estimator, Pairs
     from matfact.evaluation.folds import Folds
     from matfact.ratings import Ratings
-
-    Grid: TypeAlias = Mapping[str, Iterable[Any]]
 
 __all__ = ["Candidate", "SearchResult", "search"]
 
@@ -94,17 +86,20 @@ class SearchResult:
     model : str
         The model that was given.
     metric : str
-        What the candidates are ranked by; lower is better.
+        What the candidates are ranked by; see `higher_is_better`.
     candidates : tuple of Candidate
         The best first; those that failed come last.
     best_model : estimator or None
         With the best parameters, trained on all ratings; None with ``refit=False``.
+    higher_is_better : bool
+        True of ranking metrics, False of errors and functions.
     """
 
     model: str
     metric: str
     candidates: tuple[Candidate, ...]
     best_model: Any = None
+    higher_is_better: bool = False
 
     @property
     def best_params(self) -> dict[str, Any]:
@@ -133,7 +128,7 @@ def search(
     *,
     folds: int | Folds | Iterable[tuple[Ratings, Ratings]] | None = None,
     validation: float | None = None,
-    metric: str | Metric = "rmse",
+    metric: str | Metric | None = None,
     random_state: RandomStateLike = None,
     n_jobs: int | None = None,
     refit: bool = True,
@@ -155,8 +150,10 @@ def search(
     validation : float, optional
         In place of `folds`: share of the ratings, drawn at random once, that all candidates are
         measured on; as many times faster as there would be folds.
-    metric : {"rmse", "mae"} or callable, default="rmse"
-        Lower is better.
+    metric : str or callable, default=None
+        One as for `cross_validate`. The highest value of a ranking metric is the best, and the
+        lowest of "rmse", "mae" or a function. None: "rmse"; of models for implicit feedback
+        "ndcg@10".
     random_state : int, Generator, RandomState or None, default=None
         Of the folds; also of the models if their own `random_state` is None.
     n_jobs : int or None, default=None
@@ -188,9 +185,10 @@ def search(
     >>> len(result.candidates), sorted(result.best_params)
     (4, ['n_factors', 'regularization'])
     """
-    combinations = _combinations(model, grid)
-    metrics = metrics_by_name(metric)
-    if len(metrics) > 1:
+    combinations = combinations_of(model, grid)
+    chosen = default_metrics(model)[0] if metric is None else metric
+    metrics = asked_metrics(chosen, "metric", model)
+    if len(metrics.names) > 1:
         raise ValueError("metric stands for several; give one")
     n_jobs = checked_n_jobs(n_jobs)
     rng = generator(random_state)
@@ -211,12 +209,15 @@ def search(
     ]
     if all(candidate.failure is not None for candidate in candidates):
         raise _failure_of_all(outcomes, len(candidates))
-    candidates.sort(key=lambda one: np.inf if one.failure is not None else one.mean)  # stable
+    sign = -1 if metrics.higher_is_better else 1
+    # The sort is stable: of equal candidates the first one wins.
+    candidates.sort(key=lambda one: np.inf if one.failure is not None else sign * one.mean)
     best_model = None
     if refit:
         best_model = copy_of(model, draw_seed(rng), candidates[0].params)
         best_model.fit(ratings)
-    return SearchResult(repr(model), next(iter(metrics)), tuple(candidates), best_model)
+    (name,) = metrics.names
+    return SearchResult(repr(model), name, tuple(candidates), best_model, metrics.higher_is_better)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,31 +225,6 @@ class _Outcome:
     score: float
     seconds: float
     failure: DivergenceError | None
-
-
-def _combinations(model: Estimator, grid: Any) -> list[dict[str, Any]]:
-    grids = [grid] if isinstance(grid, Mapping) else list(grid)
-    names = set(model.get_params())
-    combinations: list[dict[str, Any]] = []
-    for one in grids:
-        if not isinstance(one, Mapping):
-            raise TypeError(f"grid has {one!r}; give a dict of lists, or several")
-        for name, values in one.items():
-            if name not in names:
-                raise ValueError(
-                    f"grid has {name!r}, which is no parameter of {type(model).__name__}; its "
-                    f"parameters are {', '.join(sorted(names))}"
-                )
-            if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-                raise TypeError(f"grid[{name!r}] is {values!r}; give a list of values")
-        lists = [list(values) for values in one.values()]
-        for name, values in zip(one, lists, strict=True):
-            if not values:
-                raise ValueError(f"grid[{name!r}] is empty; give at least one value")
-        combinations += [dict(zip(one, each, strict=True)) for each in itertools.product(*lists)]
-    if not combinations:
-        raise ValueError("grid is empty; give at least one dict of lists")
-    return combinations
 
 
 def _pairs(ratings: Ratings, folds: Any, validation: Any, rng: np.random.Generator) -> Pairs:
@@ -268,7 +244,7 @@ def _outcome(
     seed: int,
     pairs: Pairs,
     number: int,
-    metrics: dict[str, Metric],
+    metrics: Metrics,
     stop: Event | None,
 ) -> _Outcome:
     try:

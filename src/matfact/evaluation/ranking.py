@@ -33,6 +33,9 @@ __all__ = [
 BLOCK_USERS = 10_000
 """Users whose lists are in memory at a time."""
 
+BLOCK_ENTRIES = 2_000_000
+"""Entries of these lists: lists of all items are long, and each entry takes about 80 bytes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Relevant:
@@ -125,7 +128,8 @@ def evaluate_ranking(
 
     Notes
     -----
-    All items are ranked, exactly. Lists of 10,000 users are in memory at a time.
+    All items are ranked, exactly. Lists of 10,000 users are in memory at a time, of fewer if `k` is
+    above 200.
 
     Examples
     --------
@@ -142,11 +146,12 @@ def evaluate_ranking(
     relevant = _Relevant.of(test, model.user_ids_, model.item_ids_, least)
     tally = Tally(len(model.item_ids_), lengths)
     ids = model.user_ids_.ids_of(relevant.users)
+    longest = min(lengths[-1], len(model.item_ids_))
     start = 0
     for lists in model.iter_recommend(
         ids,
         lengths[-1],
-        block_size=BLOCK_USERS,
+        block_size=max(1, min(BLOCK_USERS, BLOCK_ENTRIES // longest)),
         exclude_seen=exclude_seen,
         candidates=candidates,
     ):

@@ -33,6 +33,8 @@ class ImplicitModel(FactorModel):
     """Base of the estimators for clicks, plays and purchases."""
 
     clip: ClassVar[bool] = False  # type: ignore[misc]  # scores have no range
+    # What cross-validation and search look at where nothing else is asked for.
+    _default_metrics: ClassVar[tuple[str, ...]] = (f"ndcg@{LIST_LENGTH}",)
 
     def _mean_of(self, ratings: Ratings) -> float:  # noqa: ARG002 (the same for all)
         return 0.0
