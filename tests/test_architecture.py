@@ -23,7 +23,7 @@ LAYERS = [
     {"_threads", "_validation", "_random"},
     {"kernels"},
     {"ratings"},
-    {"training", "evaluation", "recommend"},
+    {"training", "evaluation", "recommend", "recommendations"},
     {"classic", "models"},
     {"persistence", "distributed"},
     {"cli", "plotting"},

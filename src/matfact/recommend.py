@@ -1,7 +1,7 @@
-"""Lists of the best items: what they are made from, and what they look like.
+"""Lists of the best items: what they are made from.
 
 Models hand in factors and filters as positions; what comes back are `Lists` of positions, which
-become `Recommendations` with the ids of users and items.
+become `matfact.recommendations.Recommendations` with the ids of users and items.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from matfact.kernels import topn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Filters",
     "Lists",
-    "Recommendations",
     "best_columns",
     "given_lists",
     "joined",
@@ -35,6 +34,10 @@ __all__ = [
 
 BLOCK_NUMBERS = 1 << 22
 """Places of lists that are filled at a time."""
+
+
+NUMBERS_FOR_ONE = 1 << 27
+"""In the factors of columns that a single row takes without looking for signals."""
 
 
 class Lists(NamedTuple):
@@ -91,8 +94,12 @@ def best_columns(
     """
     n_columns = len(column_factors)
     n = max(1, min(n, n_columns))
+    alone = len(row_factors) == 1 and column_factors.size <= NUMBERS_FOR_ONE
+    if alone and filters.lists is None:  # not worth a copy of all columns
+        everything = _everything(filters.candidates, n_columns)
+        filters = replace(filters, candidates=None, lists=everything)
     columns, factors, biases = filters.candidates, column_factors, column_biases
-    if columns is not None and len(row_factors) > 1:
+    if columns is not None:
         factors = np.ascontiguousarray(factors[columns])
         biases = None if biases is None else biases[columns]
     height = max(1, BLOCK_NUMBERS // n)
@@ -102,8 +109,6 @@ def best_columns(
         rows = np.ascontiguousarray(row_factors[some])
         own = filters.of_rows(some)
         indptr, items = (None, None) if own.excluded is None else own.excluded
-        if own.lists is None and len(rows) == 1:  # not worth a copy of all columns
-            own = replace(own, lists=_everything(columns, n_columns))
         if own.lists is None:
             found = topn.top_n(rows, factors, biases, columns, indptr, items, n, n_threads)
         else:
@@ -195,105 +200,3 @@ def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     indptr = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=indptr[1:])
     return indptr
-
-
-class Recommendations:
-    """Lists of items for users, each as long as it is; made by ``model.recommend``.
-
-    A sequence of triples (user, items, scores), one for each user.
-
-    Parameters
-    ----------
-    users : ndarray of shape (n_users,)
-        Ids of the users (or of the items to which similar ones were asked for).
-    indptr : ndarray of int64, shape (n_users + 1,)
-        List r is at ``indptr[r]:indptr[r + 1]`` of the other arrays.
-    items : ndarray of shape (n_entries,)
-        Ids, in each list the best first.
-    item_positions : ndarray of int32, shape (n_entries,)
-        Positions of the items in the model's ``item_ids_``.
-    scores : ndarray of float64, shape (n_entries,)
-        Predictions without clipping, or similarities.
-
-    Examples
-    --------
-    >>> from matfact import ALS, make_ratings
-    >>> model = ALS(n_factors=4, random_state=0).fit(make_ratings(60, 40, 900, random_state=0))
-    >>> lists = model.recommend([5, 7], n=3)
-    >>> len(lists), len(lists.items)
-    (2, 6)
-    >>> for user, items, scores in lists:
-    ...     assert len(items) == len(scores) == 3
-    """
-
-    def __init__(
-        self,
-        users: NDArray[Any],
-        indptr: NDArray[np.int64],
-        items: NDArray[Any],
-        item_positions: NDArray[np.int32],
-        scores: NDArray[np.float64],
-    ) -> None:
-        self.users = users
-        self.indptr = indptr
-        self.items = items
-        self.item_positions = item_positions
-        self.scores = scores
-        for array in (users, indptr, items, item_positions, scores):
-            array.flags.writeable = False
-
-    def __len__(self) -> int:
-        """Return the number of users."""
-        return len(self.users)
-
-    def __getitem__(self, place: int) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
-        """Return user, items and scores of one list."""
-        place = range(len(self))[place]
-        entries = slice(self.indptr[place], self.indptr[place + 1])
-        (user,) = self.users[place : place + 1].tolist()
-        return user, self.items[entries], self.scores[entries]
-
-    def __iter__(self) -> Iterator[tuple[Any, NDArray[Any], NDArray[np.float64]]]:
-        """Yield user, items and scores of each list."""
-        return map(self.__getitem__, range(len(self)))
-
-    def __repr__(self) -> str:
-        """Show the number of lists and of their entries."""
-        return f"<Recommendations: {len(self)} lists, {len(self.items)} entries>"
-
-    def to_triples(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        """Return users, items and scores of all entries.
-
-        Returns
-        -------
-        users, items, scores : ndarray of shape (n_entries,)
-            List after list, in each the best first.
-        """
-        return np.repeat(self.users, np.diff(self.indptr)), self.items, self.scores
-
-    def to_frame(self, *, user: str = "user", item: str = "item", score: str = "score") -> Any:
-        """Return a pandas DataFrame with a row for each entry. Needs pandas.
-
-        Parameters
-        ----------
-        user, item, score : str
-            Names of the columns.
-
-        Returns
-        -------
-        pandas.DataFrame
-            List after list, in each the best first.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        try:
-            import pandas as pd  # noqa: PLC0415 (optional)
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas (python -m pip install pandas); to_triples does without"
-            ) from error
-        columns = zip((user, item, score), self.to_triples(), strict=True)
-        return pd.DataFrame({name: array.copy() for name, array in columns})

@@ -3,8 +3,12 @@
 Factors are small integers, so that scores are exact in every implementation, and tie often.
 """
 
+import os
+
 import numpy as np
 import pytest
+
+from kernels.interruption import seconds_until_interrupted
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
 
@@ -146,6 +150,22 @@ def test_same_bits_for_any_number_of_threads(compiled_topn, n_threads):
     )
     for one, other in zip(alone, together, strict=True):
         assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_interruptions(topn_kernel, n_threads):
+    rng = np.random.default_rng(0)
+    rows, columns = (rng.normal(size=(n, 64)).astype(np.float32) for n in (60_000, 8_000))
+    lists = ragged(random_rows(rng, 3_000, 8_000, 0.5))
+    for call in (
+        lambda: topn_kernel.top_n(rows, columns, None, None, None, None, 10, n_threads),
+        lambda: topn_kernel.top_n_of_lists(
+            rows[:3_000], columns, None, *lists, None, None, 10, n_threads
+        ),
+    ):
+        # 0.2 s are promised, but machines that run tests stall
+        assert seconds_until_interrupted(call) < 2.0
 
 
 def test_no_columns(topn_kernel):

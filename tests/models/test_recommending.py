@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matfact import Ratings
 from matfact.exceptions import UnknownIdError
 from matfact.models import ALS
-from matfact.recommend import Recommendations
+from matfact.recommendations import Recommendations
 from models.cases import SMALL, dense_matrix, named_ratings
 
 each_model = pytest.mark.parametrize("new", list(SMALL.values()), ids=list(SMALL))

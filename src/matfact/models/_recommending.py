@@ -12,7 +12,6 @@ from matfact.models._growing import Growing
 from matfact.ratings._factorize import id_array
 from matfact.recommend import (
     Filters,
-    Recommendations,
     best_columns,
     given_lists,
     joined,
@@ -20,6 +19,7 @@ from matfact.recommend import (
     union,
     without,
 )
+from matfact.recommendations import Recommendations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
