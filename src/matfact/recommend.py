@@ -28,6 +28,7 @@ __all__ = [
     "given_lists",
     "joined",
     "rows_of",
+    "stacked",
     "union",
     "without",
 ]
@@ -139,10 +140,15 @@ def joined(
     parts: Sequence[tuple[Lists, NDArray[np.float64]]],
 ) -> tuple[Lists, NDArray[np.float64]]:
     """Return lists and scores, some after the others, as one."""
-    counts = [np.zeros(0, dtype=np.int64), *(np.diff(lists.indptr) for lists, _ in parts)]
-    items = [np.zeros(0, dtype=np.int32), *(lists.items for lists, _ in parts)]
     scores = [np.zeros(0), *(part for _, part in parts)]
-    return Lists(_starts(np.concatenate(counts)), np.concatenate(items)), np.concatenate(scores)
+    return stacked([lists for lists, _ in parts]), np.concatenate(scores)
+
+
+def stacked(parts: Sequence[Lists]) -> Lists:
+    """Return lists, some after the others, as one."""
+    counts = [np.zeros(0, dtype=np.int64), *(np.diff(lists.indptr) for lists in parts)]
+    items = [np.zeros(0, dtype=np.int32), *(lists.items for lists in parts)]
+    return Lists(_starts(np.concatenate(counts)), np.concatenate(items))
 
 
 def without(lists: Lists, items: NDArray[Any]) -> Lists:

@@ -16,6 +16,7 @@ from matfact.recommend import (
     given_lists,
     joined,
     rows_of,
+    stacked,
     union,
     without,
 )
@@ -121,8 +122,9 @@ class Recommending(Growing):
         Notes
         -----
         Costs n_items n_factors multiply-adds a user, in the precision of the factors. Memory: the
-        result, a copy of the item factors, up to 50 MB and 32 MB a thread; there is never an array
-        of users times items. `iter_recommend` does with a part of the result at a time.
+        result, a copy of the item factors, up to 50 MB, 32 MB a thread, and up to 20 bytes for each
+        id in lists for each user; there is never an array of users times items. `iter_recommend`
+        does with a part of the result at a time.
         """
         positions = self._users_asked_for(users)
         rows = np.atleast_1d(positions)
@@ -345,6 +347,11 @@ class Recommending(Growing):
                 f"{name} has {len(given)} lists for {n_rows} users; give one for each, or ids for "
                 "all of them"
             )
+        # block by block: ids need far more memory than positions
+        blocks = (given[start : start + BLOCK_USERS] for start in range(0, n_rows, BLOCK_USERS))
+        return stacked([self._positions_of_lists(block, name) for block in blocks])
+
+    def _positions_of_lists(self, given: Any, name: str) -> Lists:
         lengths = [len(one) for one in given]
         parts = [id_array(one, name) for one in given if len(one)]
         if len({part.dtype.kind for part in parts}) > 1:  # which numpy would turn into text
