@@ -40,12 +40,23 @@ def test_the_best_trial_is_taken(result, ratings):
     best = max(result.trials, key=lambda trial: trial.score)
     assert result.best_score == best.score
     assert result.best_params == best.params
-    parts = held_out_users(ratings, 0.2, random_state=3)
-    model = ImplicitALS(**best.params, alpha=0.5, max_iter=3, random_state=0).fit(parts.train)
-    scores = evaluate_held_out(model, parts, k=5)
-    assert scores.mean("ndcg@5") == best.score
-    assert scores.standard_error("ndcg@5") == best.standard_error
+    rng, scores = np.random.default_rng(3), []
+    for _ in range(5):  # as there are few users
+        parts = held_out_users(ratings, 0.2, random_state=rng)
+        model = ImplicitALS(**best.params, alpha=0.5, max_iter=3, random_state=0).fit(parts.train)
+        scores.append(evaluate_held_out(model, parts, k=5).scores["ndcg@5"])
+    scores = np.concatenate(scores)
+    assert scores.mean() == best.score
+    assert scores.std(ddof=1) / np.sqrt(len(scores)) == best.standard_error
     assert result.model.get_params() == ImplicitALS(**best.params, alpha=0.5).get_params()
+
+
+def test_users_are_held_out_as_often_as_wanted(ratings):
+    grids = {"unobserved_weights": 0.1, "regularizations": 0.01, "max_factors": 16, "max_iter": 2}
+    once, twice = (ImplicitALS.tune(ratings, **grids, n_splits=n) for n in (1, 2))
+    assert once.best_score != twice.best_score
+    with pytest.raises(ValueError, match="n_splits"):
+        ImplicitALS.tune(ratings, **grids, n_splits=0)
 
 
 def test_the_table_has_the_best_first(result):

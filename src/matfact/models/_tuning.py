@@ -10,6 +10,7 @@ import numpy as np
 
 from matfact._validation import check_integer, check_number
 from matfact.evaluation import evaluate_held_out, held_out_users
+from matfact.evaluation._generator import generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from matfact.ratings import Ratings
 
 __all__ = ["Trial", "Tuning", "tune"]
+
+ENOUGH_USERS = 1000
+"""Held-out users after which nothing is repeated with others: NDCG is then known to 0.01 or so."""
+
+MOST_SPLITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def tune(
     max_iter: int,
     users: float | int,
     fold_in: float,
+    n_splits: int | None,
     k: int,
     random_state: RandomStateLike,
     parameters: dict[str, Any],
@@ -97,7 +104,7 @@ def tune(
     n_factors = check_integer(n_factors, "n_factors", minimum=1)
     max_factors = check_integer(max_factors, "max_factors", minimum=n_factors)
     k = check_integer(k, "k", minimum=1)
-    parts = held_out_users(ratings, users, fold_in=fold_in, random_state=random_state)
+    parts = _splits(ratings, users, fold_in, n_splits, random_state)
     seed = 0 if parameters.get("random_state") is None else parameters["random_state"]
     trials: list[Trial] = []
 
@@ -127,10 +134,32 @@ def tune(
     return Tuning(estimator(**parameters | best.params), best.params, best.score, tuple(trials))
 
 
-def _trial(model: Any, parts: HeldOutUsers, k: int, params: dict[str, Any]) -> Trial:
-    scores = evaluate_held_out(model.fit(parts.train), parts, k=k)
+def _splits(
+    ratings: Ratings,
+    users: float | int,
+    fold_in: float,
+    n_splits: int | None,
+    random_state: RandomStateLike,
+) -> list[HeldOutUsers]:
+    """Hold out users once or repeatedly, from one source of random numbers."""
+    rng = generator(random_state)
+    parts = [held_out_users(ratings, users, fold_in=fold_in, random_state=rng)]
+    if n_splits is None:
+        n_splits = min(MOST_SPLITS, -(-ENOUGH_USERS // parts[0].given.n_users))
+    n_splits = check_integer(n_splits, "n_splits", minimum=1)
+    return parts + [
+        held_out_users(ratings, users, fold_in=fold_in, random_state=rng)
+        for _ in range(n_splits - 1)
+    ]
+
+
+def _trial(model: Any, parts: list[HeldOutUsers], k: int, params: dict[str, Any]) -> Trial:
     name = f"ndcg@{k}"
-    return Trial(params, scores.mean(name), scores.standard_error(name))
+    scores = np.concatenate(
+        [evaluate_held_out(model.fit(part.train), part, k=k).scores[name] for part in parts]
+    )
+    error = scores.std(ddof=1) / np.sqrt(len(scores)) if len(scores) > 1 else np.nan
+    return Trial(params, float(scores.mean()) if len(scores) else 0.0, float(error))
 
 
 def _score(trial: Trial) -> float:

@@ -220,6 +220,7 @@ class ImplicitALS(ImplicitModel):
         max_iter: int = 8,
         users: float | int = 0.1,
         fold_in: float = 0.8,
+        n_splits: int | None = None,
         k: int = 10,
         random_state: RandomStateLike = 0,
         **parameters: Any,
@@ -246,6 +247,9 @@ class ImplicitALS(ImplicitModel):
             Share or number of the users to hold out; see `matfact.evaluation.held_out_users`.
         fold_in : float, default=0.8
             Share of their interactions that a model may see.
+        n_splits : int, optional
+            How often users are held out, others each time; by default until they are 1,000, at
+            most five times.
         k : int, default=10
             Length of the lists whose NDCG decides.
         random_state : int, Generator, RandomState or None, default=0
@@ -265,8 +269,8 @@ class ImplicitALS(ImplicitModel):
 
         Notes
         -----
-        Costs 30 trainings of 8 epochs with 16 factors, and up to 9 with more. Equal seeds give
-        equal results, for any number of threads.
+        Costs 30 trainings of 8 epochs with 16 factors, and up to 9 with more, for each split. Equal
+        seeds give equal results, for any number of threads.
 
         References
         ----------
@@ -292,6 +296,7 @@ class ImplicitALS(ImplicitModel):
             max_iter=max_iter,
             users=users,
             fold_in=fold_in,
+            n_splits=n_splits,
             k=k,
             random_state=random_state,
             parameters=parameters,
