@@ -99,6 +99,20 @@ def compiled_bpr(request):
         yield kernel
 
 
+@pytest.fixture(params=implementations.ALL)
+def vb_kernel(request):
+    """The `vb` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "vb") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_vb(request):
+    """The compiled `vb` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "vb") as kernel:
+        yield kernel
+
+
 @pytest.fixture
 def backend(gd_kernel, monkeypatch):
     """Make the package train on each implementation, and return its `gd` module.

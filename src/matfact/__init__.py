@@ -16,7 +16,7 @@ from matfact.kernels import backend_info
 
 if TYPE_CHECKING:
     from matfact.classic import matrix_factorization
-    from matfact.models import ALS, BPR, GD, NMF, SGD, ImplicitALS, Imputer
+    from matfact.models import ALS, BPR, GD, NMF, SGD, VBMF, ImplicitALS, Imputer
     from matfact.persistence import load
     from matfact.ratings import Ratings, make_ratings, read_ratings
 
@@ -26,6 +26,7 @@ __all__ = [
     "GD",
     "NMF",
     "SGD",
+    "VBMF",
     "ImplicitALS",
     "Imputer",
     "Ratings",
@@ -48,6 +49,7 @@ _HOMES = {
     "NMF": "models",
     "Ratings": "ratings",
     "SGD": "models",
+    "VBMF": "models",
     "load": "persistence",
     "make_ratings": "ratings",
     "matrix_factorization": "classic",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from matfact import Ratings
-from matfact.models import ALS, BPR, GD, NMF, SGD, ImplicitALS
+from matfact.models import ALS, BPR, GD, NMF, SGD, VBMF, ImplicitALS
 
 SMALL = {
     "ALS": lambda **p: ALS(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
@@ -13,6 +13,7 @@ SMALL = {
     "ALS-plain": lambda **p: ALS(
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "biases": False} | p
     ),
+    "VBMF": lambda **p: VBMF(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
     "SGD": lambda **p: SGD(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
     "SGD-plain": lambda **p: SGD(
         **{
@@ -54,7 +55,7 @@ SMALL = {
 """Each kind of model with few factors and epochs; parameters can be added."""
 
 IMPLICIT_CLASSES = (ImplicitALS, BPR)
-EXPLICIT_CLASSES = (ALS, SGD, NMF, GD)
+EXPLICIT_CLASSES = (ALS, VBMF, SGD, NMF, GD)
 CLASSES = (*EXPLICIT_CLASSES, *IMPLICIT_CLASSES)
 
 EXPLICIT = {name: new for name, new in SMALL.items() if isinstance(new(), EXPLICIT_CLASSES)}
@@ -67,6 +68,10 @@ ARRAYS = (
     "item_biases_",
     "user_squares_",
     "item_squares_",
+    "prior_means_",
+    "prior_precisions_",
+    "mean_covariances_",
+    "noise_precision_",
 )
 
 

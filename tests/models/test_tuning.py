@@ -19,7 +19,7 @@ def result(ratings):
         unobserved_weights=[0.05, 0.5],
         regularizations=[0.1, 0.001],
         n_factors=4,
-        max_factors=8,
+        max_factors=16,
         max_iter=3,
         users=0.2,
         k=5,
@@ -33,7 +33,18 @@ def test_all_pairs_and_then_more_factors(result):
     assert tried[:4] == [(4, 0.05, 0.1), (4, 0.05, 0.001), (4, 0.5, 0.1), (4, 0.5, 0.001)]
     first = max(result.trials[:4], key=lambda trial: trial.score).params
     steps = [first["regularization"] * step for step in (1 / 3, 1, 3)]
-    assert tried[4:] == [(8, first["unobserved_weight"], step) for step in steps]
+    assert tried[4:7] == [(8, first["unobserved_weight"], step) for step in steps]
+    second = max(result.trials[4:7], key=lambda trial: trial.score).params
+    steps = [second["regularization"] * step for step in (1 / 3, 1, 3)]
+    assert tried[7:] == [(16, first["unobserved_weight"], step) for step in steps]
+
+
+def test_weights_around_the_automatic_one(ratings):
+    few = {"regularizations": 0.01, "n_factors": 4, "max_factors": 4, "max_iter": 1, "n_splits": 1}
+    result = ImplicitALS.tune(ratings, alpha=0.5, **few)
+    automatic = ImplicitALS(alpha=0.5, n_factors=2, max_iter=1).fit(ratings).unobserved_weight_
+    tried = [trial.params["unobserved_weight"] for trial in result.trials]
+    assert tried == pytest.approx([3 * automatic, automatic, automatic / 3])
 
 
 def test_the_best_trial_is_taken(result, ratings):
@@ -52,7 +63,13 @@ def test_the_best_trial_is_taken(result, ratings):
 
 
 def test_users_are_held_out_as_often_as_wanted(ratings):
-    grids = {"unobserved_weights": 0.1, "regularizations": 0.01, "max_factors": 16, "max_iter": 2}
+    grids = {
+        "unobserved_weights": 0.1,
+        "regularizations": 0.01,
+        "n_factors": 8,
+        "max_factors": 16,
+        "max_iter": 2,
+    }
     once, twice = (ImplicitALS.tune(ratings, **grids, n_splits=n) for n in (1, 2))
     assert once.best_score != twice.best_score
     with pytest.raises(ValueError, match="n_splits"):
@@ -67,7 +84,12 @@ def test_the_table_has_the_best_first(result):
 
 
 def test_the_number_of_threads_does_not_matter(ratings):
-    grids = {"unobserved_weights": 0.1, "regularizations": np.array([0.01]), "max_factors": 16}
+    grids = {
+        "unobserved_weights": 0.1,
+        "regularizations": np.array([0.01]),
+        "n_factors": 8,
+        "max_factors": 16,
+    }
     one, two = (ImplicitALS.tune(ratings, **grids, n_threads=n) for n in (1, 2))
     assert one.trials == two.trials
 

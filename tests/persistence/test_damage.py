@@ -226,7 +226,7 @@ def test_changed_headers(tmp_path, parts, change, message):
         ({"x": ["<f4", 3]}, "array x has a shape that is none"),
         ({"x": ["<f4", [-1]]}, "array x has a shape that is none"),
         ({"x": ["<f4", [1.0]]}, "array x has a shape that is none"),
-        ({"x": ["<f4", [1, 1, 1]]}, "array x has a shape that is none"),
+        ({"x": ["<f4", [1, 1, 1, 1]]}, "array x has a shape that is none"),
         ({"x": ["<f4", [2**70]]}, "array x has a shape that is none"),
         ({"x": ["<f4", [1]]}, "its members are not those of its header: history_"),
     ],

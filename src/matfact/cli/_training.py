@@ -21,6 +21,7 @@ __all__ = ["MODELS", "RANKING", "Training", "new_model", "train", "validation_sh
 
 MODELS = {
     "als": "ALS",
+    "vbmf": "VBMF",
     "sgd": "SGD",
     "nmf": "NMF",
     "gd": "GD",

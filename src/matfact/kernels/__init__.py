@@ -34,7 +34,7 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, topn
+    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, topn, vb
 
 __all__ = [
     "BackendInfo",
@@ -47,10 +47,11 @@ __all__ = [
     "runtime",
     "sgd",
     "topn",
+    "vb",
 ]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("als", "bpr", "gd", "pairs", "sgd", "topn")  # the modules with SIMD levels
+_KERNELS = ("als", "bpr", "gd", "pairs", "sgd", "topn", "vb")  # the modules with SIMD levels
 _MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
@@ -232,6 +233,7 @@ if not TYPE_CHECKING:
     runtime = _modules["runtime"]
     sgd = _modules["sgd"]
     topn = _modules["topn"]
+    vb = _modules["vb"]
 
 _simd_level, _simd_reason = _choose_simd_level(
     os.environ.get("MATFACT_SIMD", ""), _backend, runtime.simd_levels()

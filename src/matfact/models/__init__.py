@@ -7,5 +7,6 @@ from matfact.models.ials import ImplicitALS
 from matfact.models.imputer import Imputer
 from matfact.models.nmf import NMF
 from matfact.models.sgd import SGD
+from matfact.models.vbmf import VBMF
 
-__all__ = ["ALS", "BPR", "GD", "NMF", "SGD", "ImplicitALS", "Imputer"]
+__all__ = ["ALS", "BPR", "GD", "NMF", "SGD", "VBMF", "ImplicitALS", "Imputer"]

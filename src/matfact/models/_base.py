@@ -276,7 +276,7 @@ class FactorModel(Serving, ABC):
         self.user_factors_, self.item_factors_ = factors.user_factors, factors.item_factors
         self.user_biases_, self.item_biases_ = factors.user_biases, factors.item_biases
         self.mean_, self.prior_ = factors.mean, factors.prior
-        for name in self._own_arrays:
+        for name in (*self._own_arrays, *self._shared_arrays):
             setattr(self, f"{name}_", arrays[name])
 
     def _validation_error(

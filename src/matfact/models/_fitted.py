@@ -57,6 +57,13 @@ class FittedModel(Parameters):
     _own_arrays: ClassVar[tuple[str, ...]] = ()
     """Further arrays that the solver updates, a row a user or an item: user_... or item_..."""
 
+    _shared_arrays: ClassVar[tuple[str, ...]] = ()
+    """The same of arrays that belong to no single row; the first axis may be that of both sides."""
+
+    def _shared_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the shared arrays of a fitted model."""
+        return {}
+
     def _is_fitted(self) -> bool:
         return hasattr(self, "item_factors_")
 

@@ -300,9 +300,12 @@ class Growing(FittedModel):
 
     def _carried_over(self, fresh: dict[str, NDArray[Any]], ratings: Ratings) -> None:
         """Set the arrays for other ratings: rows of known ids as they are, the others folded in."""
-        old = {name: getattr(self, f"{name}_", None) for name in fresh}
+        names = [name for name in fresh if name not in self._shared_arrays]
+        old = {name: getattr(self, f"{name}_", None) for name in names}
         arrays = {name: array for name, array in old.items() if array is not None}
         new_users, new_items = carried_over(arrays, fresh, self.user_ids_, self.item_ids_, ratings)
+        for name in self._shared_arrays:
+            fresh[name][...] = getattr(self, f"{name}_")
         if len(new_users):
             rows = Rows.of(ratings).chosen(new_users, left_out=new_items)
             self._fold_into(fresh, "user", new_users, rows)

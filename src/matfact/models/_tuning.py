@@ -80,7 +80,7 @@ def tune(
     estimator: type[Any],
     ratings: Ratings,
     *,
-    unobserved_weights: Sequence[float],
+    unobserved_weights: Sequence[float] | None,
     regularizations: Sequence[float],
     n_factors: int,
     max_factors: int,
@@ -99,6 +99,9 @@ def tune(
     TypeError, ValueError
         If an argument is unsuitable.
     """
+    if unobserved_weights is None:
+        balanced = estimator(**parameters).balanced_weight(ratings)
+        unobserved_weights = [balanced * step for step in (3, 1, 1 / 3)]
     weights = _checked_grid(unobserved_weights, "unobserved_weights")
     penalties = _checked_grid(regularizations, "regularizations")
     n_factors = check_integer(n_factors, "n_factors", minimum=1)
@@ -120,17 +123,17 @@ def tune(
         ),
         key=_score,
     )
-    while best.params["n_factors"] * 2 <= max_factors:
-        # The best regularization moves with the number of factors, by less than a step.
-        near = (best.params["regularization"] * step for step in (1 / 3, 1, 3))
-        size = best.params["n_factors"] * 2
+    near = best.params
+    while near["n_factors"] * 2 <= max_factors:
+        # More factors want another regularization, by less than a step, and may help only then.
+        size = near["n_factors"] * 2
+        steps = (near["regularization"] * step for step in (1 / 3, 1, 3))
         grown = max(
-            (tried(**best.params | {"n_factors": size, "regularization": one}) for one in near),
+            (tried(**near | {"n_factors": size, "regularization": one}) for one in steps),
             key=_score,
         )
-        if grown.score <= best.score:
-            break
-        best = grown
+        near = grown.params
+        best = max(best, grown, key=_score)
     return Tuning(estimator(**parameters | best.params), best.params, best.score, tuple(trials))
 
 

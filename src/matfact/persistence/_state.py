@@ -43,7 +43,8 @@ def model_classes() -> dict[str, type[Any]]:
     """Return the classes whose models can be saved, by name."""
     from matfact import models  # noqa: PLC0415 (they may import this package)
 
-    classes = (models.ALS, models.SGD, models.NMF, models.GD, models.ImplicitALS, models.BPR)
+    explicit = (models.ALS, models.SGD, models.NMF, models.GD, models.VBMF)
+    classes = (*explicit, models.ImplicitALS, models.BPR)
     return {model.__name__: model for model in classes}
 
 
@@ -149,6 +150,8 @@ def model_from(header: Mapping[str, Any], arrays: Arrays) -> Any:
     for attribute, kind in attributes.items():
         if kind in ("float", "int") or kind.startswith("tuple[float"):
             setattr(model, attribute, _number(numbers, attribute, kind))
+        elif kind.startswith("NDArray") and attribute.rstrip("_") in model._shared_arrays:  # noqa: SLF001
+            setattr(model, attribute, _shared(arrays, attribute))
         elif kind.startswith("NDArray"):
             setattr(model, attribute, _rows(arrays, attribute, kind, shape))
     _check_together(model, shape)
@@ -238,6 +241,16 @@ def _rows(arrays: Arrays, attribute: str, kind: str, shape: tuple[int, int]) -> 
     return array
 
 
+def _shared(arrays: Arrays, attribute: str) -> Any:
+    """Return the array of an attribute that belongs to no rows; `_check_together` has its shape."""
+    name = attribute.rstrip("_")
+    array = arrays.get(name)
+    if array is None or array.dtype != np.float64 or not array.size:
+        raise ModelFileError(f"array {name} is missing, or not of dtype float64")
+    _check_finite(array, name)
+    return array
+
+
 def _check_finite(array: NDArray[Any], name: str) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if math.isfinite(array.sum(dtype=np.float64)):  # one pass without an array of booleans
@@ -256,6 +269,10 @@ def _check_together(model: Any, shape: tuple[int, int]) -> None:
         or len({array.dtype for array in rows if array is not None}) != 1
     ):
         raise ModelFileError("the factors of users and items do not belong together")
+    for name, expected in model._shared_shapes().items():  # noqa: SLF001 (the contract)
+        found = getattr(model, f"{name}_").shape
+        if found != expected:
+            raise ModelFileError(f"array {name} has shape {found}, not {expected}")
     low, high = model.rating_range_
     if low > high or model.n_features_in_ != shape[1]:
         raise ModelFileError("rating_range_ or n_features_in_ is out of range")

@@ -1,27 +1,15 @@
-/* Factors and targets of the entries of a row, for one SIMD level and one real type. */
+/* Factors of the entries of a row, for one SIMD level and one real type. */
 #ifndef MATFACT_ALS_GATHER_H
 #define MATFACT_ALS_GATHER_H
-#define AHEAD 8 /* entries whose factors are on their way while others are treated */
-#endif
+#define AHEAD 8     /* entries whose factors are on their way while others are treated */
+#define ENTRIES 128 /* that are gathered and multiplied at a time */
 
-/* What the entries count: entry j adds quadratic[j] q_j q_j^T to the normal matrix and
- * linear[j] q_j to its right-hand side. In a row of explicit ratings these are w and
- * w (r - center - c_j); where absent entries are zeros, w - 1 and w r. */
-static void NAME(targets)(
-    const AlsRows *rows, ptrdiff_t first, ptrdiff_t count, REAL *quadratic, REAL *linear)
+/* Reals of an array in the scratch, whole cache lines. */
+static inline ptrdiff_t whole_lines(ptrdiff_t reals)
 {
-    const int32_t *index = rows->indices + first;
-    const REAL *value = (const REAL *)rows->values + first;
-    const REAL *weight = rows->weights ? (const REAL *)rows->weights + first : NULL;
-    const REAL *bias = rows->other_biases, center = (REAL)rows->center;
-    for (ptrdiff_t j = 0; j < count; j++)
-        linear[j] = value[j] - center - (bias ? bias[index[j]] : 0);
-    for (ptrdiff_t j = 0; j < count; j++) quadratic[j] = weight ? weight[j] : 1;
-    if (weight)
-        for (ptrdiff_t j = 0; j < count; j++) linear[j] *= weight[j];
-    if (rows->gram)
-        for (ptrdiff_t j = 0; j < count; j++) quadratic[j] -= 1;
+    return (reals + 15) / 16 * 16;
 }
+#endif
 
 static ALWAYS_INLINE void NAME(fetch_row)(const REAL *row, ptrdiff_t padded)
 {

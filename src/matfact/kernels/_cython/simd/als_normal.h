@@ -6,16 +6,24 @@
  * bias_ridge and total = sum_j w_j t_j it leaves A - s s^T / pivot and b - s total / pivot, and is
  * (total - s.x) / pivot in the end. So rows of factors need no column of ones.
  */
-#ifndef MATFACT_ALS_NORMAL_H
-#define MATFACT_ALS_NORMAL_H
-#define ENTRIES 128 /* that are gathered and multiplied at a time */
-
-/* Reals of an array in the scratch, whole cache lines. */
-static inline ptrdiff_t whole_lines(ptrdiff_t reals)
+/* What the entries count: entry j adds quadratic[j] q_j q_j^T to the normal matrix and
+ * linear[j] q_j to its right-hand side. In a row of explicit ratings these are w and
+ * w (r - center - c_j); where absent entries are zeros, w - 1 and w r. */
+static void NAME(targets)(
+    const AlsRows *rows, ptrdiff_t first, ptrdiff_t count, REAL *quadratic, REAL *linear)
 {
-    return (reals + 15) / 16 * 16;
+    const int32_t *index = rows->indices + first;
+    const REAL *value = (const REAL *)rows->values + first;
+    const REAL *weight = rows->weights ? (const REAL *)rows->weights + first : NULL;
+    const REAL *bias = rows->other_biases, center = (REAL)rows->center;
+    for (ptrdiff_t j = 0; j < count; j++)
+        linear[j] = value[j] - center - (bias ? bias[index[j]] : 0);
+    for (ptrdiff_t j = 0; j < count; j++) quadratic[j] = weight ? weight[j] : 1;
+    if (weight)
+        for (ptrdiff_t j = 0; j < count; j++) linear[j] *= weight[j];
+    if (rows->gram)
+        for (ptrdiff_t j = 0; j < count; j++) quadratic[j] -= 1;
 }
-#endif
 
 static ptrdiff_t NAME(normal_scratch)(const AlsRows *rows)
 {
@@ -74,13 +82,6 @@ static void NAME(eliminate_bias)(ptrdiff_t padded, REAL inverse, const REAL *s, 
                 panel[i * width + f] -= factor * s[start + f];
         }
     }
-}
-
-/* Place of A(i, i). */
-static ALWAYS_INLINE ptrdiff_t NAME(diagonal)(ptrdiff_t i, ptrdiff_t padded)
-{
-    const ptrdiff_t start = NAME(panel_start)(i);
-    return start * padded + i * NAME(panel_width)(start, padded) + i - start;
 }
 
 /* x >= 0 by coordinate descent: each x_f in turn takes its best value, up to n_steps times. `a` is

@@ -29,6 +29,13 @@ static ALWAYS_INLINE ptrdiff_t NAME(panel_width)(ptrdiff_t start, ptrdiff_t padd
     return smaller(PANEL, padded - start);
 }
 
+/* Place of A(i, i). */
+static ALWAYS_INLINE ptrdiff_t NAME(diagonal)(ptrdiff_t i, ptrdiff_t padded)
+{
+    const ptrdiff_t start = NAME(panel_start)(i);
+    return start * padded + i * NAME(panel_width)(start, padded) + i - start;
+}
+
 /* C[i, :] = or += or -= sum_p left[p, i] right[p, :], for `height` rows and `vectors` vectors. */
 static ALWAYS_INLINE void NAME(als_tile)(
     const int height, const int vectors, const int mode, ptrdiff_t inner,

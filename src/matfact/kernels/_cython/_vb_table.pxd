@@ -1,0 +1,28 @@
+# The table of C kernels of one SIMD level and one real type; simd/vb_*.h describe the functions.
+from libc.stdint cimport int32_t, int64_t
+
+cdef extern from "simd/vb_dispatch.h" nogil:
+    ctypedef struct VbRows:
+        Py_ssize_t n_features, padded
+        const int64_t *indptr
+        const int32_t *indices
+        const void *values
+        const void *weights
+        const void *other
+        const void *offsets
+        const void *precision
+        const void *covariance
+        const void *correlation
+        const void *shift
+        double noise_precision
+        void *means
+
+    ctypedef struct VbKernels:
+        int pad
+        int panel
+        Py_ssize_t (*scratch)(Py_ssize_t padded) noexcept nogil
+        int (*posterior_row)(
+            const VbRows *rows, Py_ssize_t row, void *scratch, double *sums) noexcept nogil
+
+    const VbKernels *kernels_for(int real_bytes, Py_ssize_t n_reals)
+    int use_level(int level)

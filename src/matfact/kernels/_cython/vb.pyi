@@ -1,0 +1,26 @@
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+# float32 or float64, one of them in all arguments of a call. C order throughout.
+Floats: TypeAlias = NDArray[np.floating[Any]]
+
+__all__ = ["posterior_rows", "set_simd_level"]
+
+def set_simd_level(name: str) -> None: ...
+def posterior_rows(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: Floats,
+    weights: Floats | None,
+    other: Floats,
+    offsets: Floats,
+    noise_precision: float,
+    precision: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    correlation: NDArray[np.float64],
+    means: Floats,
+    n_threads: int,
+) -> tuple[int, NDArray[np.float64], NDArray[np.float64], float]: ...

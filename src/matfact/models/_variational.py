@@ -1,0 +1,276 @@
+"""The solver of variational Bayes: posteriors of users and items in turn, and what they share.
+
+Everything here is in units in which ratings have mean 0 and mean square 1; vectors are factors and
+then the bias. Of each side three things are learned: the prior of its rows, and the mean covariance
+of their posteriors, weighted by the ratings that each takes part in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matfact.kernels import pairs, vb
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from matfact.models._data import Rows
+    from matfact.models._factors import Factors
+    from matfact.models._growing import Floats, Side
+    from matfact.training import BestState
+
+    Doubles = NDArray[np.float64]
+
+__all__ = ["SHARED", "SIDES", "Posteriors", "Variational", "shared_start", "solve_side"]
+
+SIDES = ("users", "items")
+
+SHARED = ("prior_means", "prior_precisions", "mean_covariances", "noise_precision")
+"""What is learned of a side as a whole; the first axis is that of users and items."""
+
+PRIOR_PRECISION = 5.0
+"""Of factors and biases before anything is learned."""
+
+PRIOR_WEIGHT = 1.0
+"""Rows of variance 1 that the prior of a side is learned with besides the real ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posteriors:
+    """What a half step finds.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n, n_factors + 1)
+    covariances, weighted : ndarray of shape (n_factors + 1, n_factors + 1)
+        Sums of the covariances, plain and weighted by the ratings of the rows.
+    log_determinants : float
+        Sum of their logarithms.
+    n_failed : int
+        Rows without a finite posterior.
+    """
+
+    means: Floats
+    covariances: Doubles
+    weighted: Doubles
+    log_determinants: float
+    n_failed: int
+
+
+def shared_start(n_factors: int) -> dict[str, Doubles]:
+    """Return what is assumed of both sides before the first epoch."""
+    size = n_factors + 1
+    return {
+        "prior_means": np.zeros((2, size)),
+        "prior_precisions": np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1)),
+        "mean_covariances": np.zeros((2, size, size)),
+        "noise_precision": np.ones(1),
+    }
+
+
+def solve_side(
+    rows: Rows,
+    factors: Factors,
+    scale: float,
+    shared: dict[str, Any],
+    side: Side,
+    n_threads: int,
+) -> Posteriors:
+    """Compute the posteriors of rows of one side, given the items of `factors`.
+
+    Parameters
+    ----------
+    rows : Rows
+        Ratings in their own units.
+    factors : Factors
+        With the other side as items.
+    scale : float
+        Unit of the ratings.
+    shared : dict
+        What `SHARED` names.
+    side : {"users", "items"}
+        Of the rows.
+    n_threads : int
+    """
+    own = SIDES.index(side)
+    other = scaled_vectors(factors.item_factors, factors.item_biases, scale)
+    offsets = other[:, -1].copy()
+    other[:, -1] = 1
+    covariance = shared["mean_covariances"][1 - own].copy()
+    correlation = covariance[:, -1].copy()
+    correlation[-1] = covariance[-1] = covariance[:, -1] = 0
+    dtype = other.dtype
+    values = ((rows.values - dtype.type(factors.mean)) / dtype.type(scale)).astype(dtype)
+    means = np.zeros((len(rows), other.shape[1]), dtype=dtype)
+    n_failed, covariances, weighted, log_determinants = vb.posterior_rows(
+        rows.indptr,
+        rows.indices,
+        values,
+        rows.weights,
+        other,
+        offsets,
+        float(shared["noise_precision"][0]),
+        np.ascontiguousarray(shared["prior_precisions"][own]),
+        np.ascontiguousarray(shared["prior_means"][own]),
+        covariance,
+        correlation,
+        means,
+        n_threads,
+    )
+    return Posteriors(means, covariances, weighted, log_determinants, n_failed)
+
+
+def scaled_vectors(factors: Floats, biases: Floats | None, scale: float) -> Floats:
+    """Return factors and biases, side by side, in units of the solver."""
+    assert biases is not None  # noqa: S101 (the model always has them)
+    root = factors.dtype.type(math.sqrt(scale))
+    return np.column_stack([factors / root, biases / factors.dtype.type(scale)])
+
+
+class Variational:
+    """Half steps over items and users, in place; see `matfact.training.Trainable`.
+
+    Parameters
+    ----------
+    users, items : Rows
+        The ratings by users and by items.
+    factors : Factors
+        Made of `arrays`.
+    arrays : dict of str to ndarray
+        Factors and biases in units of the ratings, and what `SHARED` names.
+    scale : float
+        Unit of the solver.
+    n_threads : int
+    """
+
+    def __init__(
+        self,
+        users: Rows,
+        items: Rows,
+        factors: Factors,
+        arrays: dict[str, NDArray[Any]],
+        scale: float,
+        n_threads: int,
+    ) -> None:
+        self.arrays = arrays
+        self.best: BestState | None = None
+        self._rows = {"users": users, "items": items}
+        self._factors = factors
+        self._scale = scale
+        self._threads = n_threads
+        self._weights = {side: _weights_of_rows(rows) for side, rows in self._rows.items()}
+        self._n_ratings = float(self._weights["users"].sum())
+
+    def epoch(self, number: int) -> float:  # noqa: ARG002 (all epochs are alike)
+        """Compute the posteriors of all items, then of all users; learn what they share.
+
+        Returns
+        -------
+        float
+            Negative evidence bound for each rating, in nats; NaN if training diverged.
+        """
+        divergence = 0.0
+        for side, factors in (("items", self._factors.transposed()), ("users", self._factors)):
+            found = solve_side(
+                self._rows[side],
+                factors,
+                self._scale,
+                self.arrays,
+                side,  # type: ignore[arg-type]
+                self._threads,
+            )
+            if found.n_failed:
+                return math.nan
+            divergence += self._learn_side(side, found)
+        error = self._learn_noise()
+        precision = float(self.arrays["noise_precision"][0])
+        fit = 0.5 * (math.log(2 * math.pi / precision) + precision * error)
+        return fit + divergence / self._n_ratings
+
+    def remedy(self) -> str:
+        """Tell what to change when a value is not finite."""
+        return "use dtype=float64 if ratings are very large"
+
+    def _learn_side(self, side: str, found: Posteriors) -> float:
+        """Take the posteriors of a side; return how far they are from the prior, in nats."""
+        place, weights = SIDES.index(side), self._weights[side]
+        size = found.means.shape[1]
+        self._store(side, found.means)
+        self.arrays["mean_covariances"][place] = found.weighted / max(weights.sum(), 1e-300)
+        # Rows without ratings are where the prior was, and tell nothing about it.
+        there = weights > 0
+        n_rows = int(np.count_nonzero(there))
+        precision = self.arrays["prior_precisions"][place]
+        covariance = np.linalg.inv(precision)
+        missing = len(weights) - n_rows
+        spread = found.covariances - missing * covariance
+        means = found.means[there].astype(np.float64)
+        center = means.mean(axis=0)
+        spread += (means - center).T @ (means - center)
+        log_determinants = found.log_determinants - missing * float(
+            np.linalg.slogdet(covariance)[1]
+        )
+        total = spread + PRIOR_WEIGHT * np.eye(size)
+        learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
+        self.arrays["prior_means"][place] = center
+        self.arrays["prior_precisions"][place] = (learned + learned.T) / 2
+        log_determinant = float(np.linalg.slogdet(learned)[1])
+        of_rows = np.sum(learned * spread) - n_rows * (log_determinant + size) - log_determinants
+        of_prior = PRIOR_WEIGHT * (np.trace(learned) - log_determinant)
+        return 0.5 * float(of_rows + of_prior)
+
+    def _store(self, side: str, means: Floats) -> None:
+        """Put means into the arrays, in units of the ratings."""
+        name, dtype = side[:-1], means.dtype
+        self.arrays[f"{name}_factors"][...] = means[:, :-1] * dtype.type(math.sqrt(self._scale))
+        self.arrays[f"{name}_biases"][...] = means[:, -1] * dtype.type(self._scale)
+
+    def _learn_noise(self) -> float:
+        """Set the precision of the noise; return the expected squared error of a rating."""
+        rows, factors = self._rows["users"], self._factors
+        squares = pairs.squared_error(
+            rows.indptr,
+            rows.indices,
+            rows.values,
+            rows.weights,
+            factors.user_factors,
+            factors.item_factors,
+            factors.user_biases,
+            factors.item_biases,
+            factors.mean,
+            self._threads,
+        )
+        error = float(squares) / self._scale**2 / self._n_ratings + self._uncertainty()
+        self.arrays["noise_precision"][0] = 1 / max(error, 1e-12)
+        return error
+
+    def _uncertainty(self) -> float:
+        """Return the mean variance of predictions of the ratings, by the mean covariances."""
+        users, items = self.arrays["mean_covariances"]
+        moments = {}
+        for side in SIDES:
+            name = side[:-1]
+            vectors = scaled_vectors(
+                self.arrays[f"{name}_factors"], self.arrays[f"{name}_biases"], self._scale
+            )[:, :-1].astype(np.float64)
+            share = self._weights[side] / self._n_ratings
+            moments[side] = share @ vectors, (vectors * share[:, np.newaxis]).T @ vectors
+        of_users, of_items = users[:-1, :-1], items[:-1, :-1]
+        variance = np.sum(moments["users"][1] * of_items) + np.sum(moments["items"][1] * of_users)
+        variance += np.sum(of_users * of_items) + users[-1, -1] + items[-1, -1]
+        variance += 2 * moments["items"][0] @ users[:-1, -1]
+        variance += 2 * moments["users"][0] @ items[:-1, -1]
+        return max(float(variance), 0.0)
+
+
+def _weights_of_rows(rows: Rows) -> Doubles:
+    """Return the sum of the weights of each row: the number of its ratings, if there are none."""
+    if rows.weights is None:
+        return np.diff(rows.indptr).astype(np.float64)
+    weights = rows.weights.astype(np.float64)
+    sums = np.bincount(rows.row_of_each(), weights=weights, minlength=len(rows))
+    return sums.astype(np.float64)

@@ -1,0 +1,255 @@
+# length: most of it is documentation
+"""Variational Bayes matrix factorization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from matfact.exceptions import DivergenceError
+from matfact.models._base import FactorModel
+from matfact.models._data import Rows
+from matfact.models._factors import Factors
+from matfact.models._start import normal_start
+from matfact.models._variational import (
+    SHARED,
+    SIDES,
+    Variational,
+    scaled_vectors,
+    shared_start,
+    solve_side,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from matfact._random import RandomStateLike
+    from matfact.models._growing import Floats, Side
+    from matfact.ratings import Ratings
+
+__all__ = ["VBMF"]
+
+SPREAD = 0.4
+"""Length of a row of factors at the start, for ratings of unit scale."""
+
+
+class VBMF(FactorModel):
+    r"""Matrix factorization of ratings by variational Bayes: nothing to tune.
+
+    A rating is a mean, two biases, the product of two vectors, and noise:
+
+    .. math::
+
+        r_{ui} = \mu + b_u + c_i + p_u \cdot q_i + \varepsilon_{ui}, \quad
+        \varepsilon_{ui} \sim N(0, 1 / \alpha), \quad
+        (p_u, b_u) \sim N(m_U, \Lambda_U^{-1}), \quad (q_i, c_i) \sim N(m_I, \Lambda_I^{-1})
+
+    The posterior is approximated by a normal distribution for each user and each item. Everything
+    that other models call regularization is learned from the ratings: the noise, the two priors
+    with full matrices, and for each side the mean covariance S of its posteriors, weighted by the
+    ratings of each row [1]_ [2]_. With :math:`x_i = (q_i, 1)` and the :math:`n_u` ratings of a
+    user,
+
+    .. math::
+
+        A_u = \alpha \Big(\sum_i x_i x_i^T + n_u S_I\Big) + \Lambda_U, \quad
+        (p_u, b_u) = A_u^{-1} \Big(\alpha \sum_i (r_{ui} - \mu - c_i) x_i
+        - \alpha n_u k_I + \Lambda_U m_U\Big)
+
+    where :math:`k_I` is the column of :math:`S_I` that factors and biases have in common, and the
+    row and column of the bias are 0 in :math:`S_I` itself. An epoch solves for all items, then for
+    all users; then :math:`S = \sum n A^{-1} / N` of both, the priors' maximum given the posteriors
+    (with one row of variance 1 added), and :math:`1 / \alpha`, the expected squared error.
+
+    So the uncertainty of rows with few ratings counts as what it is. More factors than the ratings
+    support do no harm: they are learned to be zero.
+
+    Parameters
+    ----------
+    n_factors : int, default=16
+        Length of the vectors p and q, at least 1.
+    max_iter : int, default=30
+        Epochs at most, at least 1.
+    tol : float, default=3e-4
+        Training stops when an epoch lowers the objective (with a validation part: the error) by
+        less than this share of it; 0 never stops without a validation part.
+    patience : int, default=3
+        With a validation part: epochs in a row without improvement after which training stops.
+    random_state : int, Generator, RandomState or None, default=None
+        Of the start. Equal seeds give equal bits, for any number of threads.
+    n_threads : int or None, default=None
+        None: `matfact.threads`, else what OpenMP says.
+    dtype : float32 or float64, default=float32
+        Of factors and of the computation of rows.
+    clip : bool, default=True
+        Whether predictions are cut to the range of the ratings.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the present state.
+    verbose : bool, default=False
+        Whether to show a progress bar (with tqdm installed; else lines of ``logging``).
+
+    Attributes
+    ----------
+    user_factors_, item_factors_ : ndarray of shape (n_users, n_factors), (n_items, n_factors)
+        Means of p and q.
+    user_biases_, item_biases_ : ndarray of shape (n_users,), (n_items,)
+        Means of b and c.
+    mean_ : float
+        :math:`\mu`, the mean of the ratings.
+    prior_ : float
+        Prediction for an unknown user and an unknown item.
+    scale_ : float
+        Standard deviation s of the ratings. What follows is in units in which it is 1: biases in
+        s, factors in the root of s.
+    prior_means_ : ndarray of float64, shape (2, n_factors + 1)
+        :math:`m_U` and :math:`m_I`; the bias comes last.
+    prior_precisions_, mean_covariances_ : ndarray of float64, (2, n_factors + 1, n_factors + 1)
+        :math:`\Lambda_U` and :math:`\Lambda_I`; :math:`S_U` and :math:`S_I`.
+    noise_precision_ : ndarray of float64, shape (1,)
+        :math:`\alpha`.
+    user_ids_, item_ids_ : IdMap
+        Ids of the rows.
+    ratings_ : Ratings or None
+        What the model was trained on.
+    history_ : History
+        Objective (negative evidence bound for each rating, in nats), validation error and seconds
+        of each epoch.
+    n_iter_ : int
+        Epochs run.
+    best_iteration_ : int
+        Epoch whose state is kept.
+    rating_range_ : (float, float)
+        Smallest and largest rating.
+    n_features_in_ : int
+        Number of items.
+
+    Notes
+    -----
+    An epoch costs N k^2 + (n_users + n_items) k^3 multiply-adds for N ratings and k factors.
+    Memory: the ratings by users and by items, three copies of the factors.
+
+    Weights of the `Ratings` count as so many ratings. Rows without ratings get the mean of the
+    prior. `explain` hands what is assumed of an average user to a user's ratings in equal parts.
+
+    As the covariances of a side are one matrix, the bound is an approximation and may rise a little
+    from one epoch to the next; where it does, `tol` ends the training.
+
+    References
+    ----------
+    .. [1] Y. J. Lim, Y. W. Teh, "Variational Bayesian Approach to Movie Rating Prediction", KDD Cup
+       and Workshop 2007.
+    .. [2] R. Salakhutdinov, A. Mnih, "Bayesian Probabilistic Matrix Factorization using Markov
+       Chain Monte Carlo", ICML 2008: the model, with samples in place of the approximation.
+
+    Examples
+    --------
+    >>> from matfact import VBMF, make_ratings
+    >>> ratings = make_ratings(200, 100, 3000, random_state=0)
+    >>> model = VBMF(n_factors=8, random_state=0).fit(ratings)
+    >>> model.predict([3, 4], [5, 6]).shape
+    (2,)
+    """
+
+    prior_means_: NDArray[np.float64]
+    prior_precisions_: NDArray[np.float64]
+    mean_covariances_: NDArray[np.float64]
+    noise_precision_: NDArray[np.float64]
+
+    _shared_arrays: ClassVar[tuple[str, ...]] = SHARED
+
+    def __init__(
+        self,
+        *,
+        n_factors: int = 16,
+        max_iter: int = 30,
+        tol: float = 3e-4,
+        patience: int = 3,
+        random_state: RandomStateLike = None,
+        n_threads: int | None = None,
+        dtype: DTypeLike = np.float32,
+        clip: bool = True,
+        warm_start: bool = False,
+        verbose: bool = False,
+    ) -> None:
+        self.n_factors = n_factors
+        self.max_iter = max_iter
+        self.tol = tol
+        self.patience = patience
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.dtype = dtype
+        self.clip = clip
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        """Nothing beyond the common parameters."""
+
+    def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
+        arrays = normal_start(
+            ratings.shape, self.n_factors, np.dtype(self.dtype), seed, self._unit(ratings), SPREAD
+        )
+        arrays["item_factors"][...] = 0  # an epoch begins with the items
+        return arrays | shared_start(self.n_factors)
+
+    def _unit(self, ratings: Ratings) -> float:
+        return self._scale_of(ratings, self._mean_of(ratings))
+
+    def _solver(
+        self, ratings: Ratings, arrays: dict[str, NDArray[Any]], mean: float, seed: int
+    ) -> Variational:
+        del seed  # nothing is random after the start
+        return Variational(
+            Rows.of(ratings),
+            Rows.of(ratings.transpose()),
+            Factors.from_arrays(arrays, mean, ratings.mean),
+            arrays,
+            self.scale_,
+            self._threads(),
+        )
+
+    def _shared_shapes(self) -> dict[str, tuple[int, ...]]:
+        start = shared_start(self.item_factors_.shape[1])
+        return {name: array.shape for name, array in start.items()}
+
+    def _shared(self) -> dict[str, Any]:
+        return {name: getattr(self, f"{name}_") for name in SHARED}
+
+    def _solve_rows(self, rows: Rows, factors: Factors, side: Side) -> tuple[Floats, Floats | None]:
+        found = solve_side(rows, factors, self.scale_, self._shared(), side, self._threads())
+        if found.n_failed:
+            raise DivergenceError(
+                f"{found.n_failed} rows have no finite solution; use dtype=float64 if ratings are "
+                "very large",
+                self.n_iter_,
+            )
+        dtype = found.means.dtype
+        root = dtype.type(np.sqrt(self.scale_))
+        return found.means[:, :-1] * root, found.means[:, -1] * dtype.type(self.scale_)
+
+    def _ridges(self, counts: NDArray[np.float64], side: Side) -> tuple[Floats, Floats]:
+        """Nothing: the prior is a matrix."""
+        del side
+        return np.zeros_like(counts), np.zeros_like(counts)
+
+    def _contributions(self, row: Rows, item: int) -> NDArray[np.float64]:
+        factors, shared, scale = self._factors(), self._shared(), self.scale_
+        vectors = scaled_vectors(factors.item_factors, factors.item_biases, scale).astype(float)
+        offsets, vectors = (
+            vectors[:, -1].copy(),
+            np.column_stack([vectors[:, :-1], np.ones(len(vectors))]),
+        )
+        noise, precision = float(shared["noise_precision"][0]), shared["prior_precisions"][0]
+        covariance = shared["mean_covariances"][SIDES.index("items")].copy()
+        correlation = covariance[:, -1].copy()
+        correlation[-1] = covariance[-1] = covariance[:, -1] = 0
+        weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
+        rated = vectors[row.indices]
+        normal = noise * ((rated.T * weights) @ rated + weights.sum() * covariance) + precision
+        direction = np.linalg.solve(normal, vectors[item])
+        residual = (row.values.astype(float) - factors.mean) / scale - offsets[row.indices]
+        parts = noise * weights * (residual * (rated @ direction) - correlation @ direction)
+        assumed = direction @ precision @ shared["prior_means"][0]
+        contributions: NDArray[np.float64] = scale * (parts + assumed / max(len(parts), 1))
+        return contributions
