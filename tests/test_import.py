@@ -67,6 +67,7 @@ def test_the_public_names():
         "NMF",
         "Ratings",
         "SGD",
+        "VBMF",
         "__version__",
         "backend_info",
         "exceptions",
