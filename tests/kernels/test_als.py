@@ -158,6 +158,29 @@ def test_a_row_does_not_depend_on_the_others(als_kernel, method):
             assert biases is None or bias.tobytes() == biases[u].tobytes()
 
 
+@pytest.mark.parametrize("k", [130, 200])
+def test_a_row_in_lockstep_does_not_depend_on_the_others(als_kernel, k):
+    """With few entries, and absent ones as zeros, gradients of several rows go together."""
+    p = problem(41, 60, k, np.float32, zeros=True, weights=True)
+    factors, _ = p.solve(als_kernel, 1, 3)
+    for first, last in ((0, 1), (EMPTY, EMPTY + 1), (11, 12), (5, 18), (20, 41)):
+        entries = slice(p.indptr[first], p.indptr[last])
+        some = replace(
+            p,
+            indptr=p.indptr[first : last + 1] - p.indptr[first],
+            indices=p.indices[entries],
+            values=p.values[entries],
+            weights=p.weights[entries],
+            own_factors=p.own_factors[first:last],
+            ridge=p.ridge[first:last],
+        )
+        found, _ = some.solve(als_kernel, 1, 3)
+        if "_numpy" in als_kernel.__name__:
+            np.testing.assert_allclose(found, factors[first:last], atol=1e-4)
+        else:
+            assert found.tobytes() == factors[first:last].tobytes()
+
+
 @DTYPES
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (700, 20), (5000, 33), (40_000, 2)])
 def test_gram_matrix(als_kernel, shape, dtype):
