@@ -35,7 +35,7 @@ def problem(k, dtype=np.float64, *, n=13, m=40, weights=False, longest=300, seed
 
 def solved(kernel, p, n_threads=1):
     means = np.full((len(p["indptr"]) - 1, p["other"].shape[1]), np.nan, p["other"].dtype)
-    return means, *kernel.posterior_rows(*p.values(), means, n_threads)
+    return means, *kernel.posterior_rows(*p.values(), means, None, n_threads)
 
 
 def by_loops(p):
@@ -70,6 +70,20 @@ def test_posteriors_are_those_of_loops(vb_kernel, weights, dtype):
         for found, wanted in zip(solved(vb_kernel, p), by_loops(p), strict=True):
             scale = np.abs(wanted).max()
             np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * scale)
+
+
+@DTYPES
+def test_covariances_of_each_row(vb_kernel, dtype):
+    for k in (1, 7, 33):
+        p = problem(k, dtype)
+        means, covariances = np.zeros((13, k), dtype), np.full((13, k, k), np.nan, dtype)
+        _, total, _, _ = vb_kernel.posterior_rows(*p.values(), means, covariances, 1)
+        np.testing.assert_array_equal(covariances, covariances.transpose(0, 2, 1))
+        tolerance = 1e-11 if dtype == np.float64 else 1e-4
+        np.testing.assert_allclose(covariances.sum(axis=0), total, atol=tolerance * total.max())
+        x = p["other"][p["indices"][: p["indptr"][1]]].astype(float)
+        a = p["precision"] + 1.3 * (x.T @ x + len(x) * p["covariance"])
+        np.testing.assert_allclose(covariances[0] @ a, np.eye(k), atol=100 * tolerance)
 
 
 def test_a_row_without_entries_is_where_the_prior_is(vb_kernel):
@@ -133,7 +147,7 @@ def test_shapes_are_checked(compiled_vb, name):
     p = problem(6)
     p[name] = np.ascontiguousarray(p[name][:-1])
     with pytest.raises(ValueError, match=name if name != "indptr" else "indptr|indices"):
-        compiled_vb.posterior_rows(*p.values(), np.zeros((13, 6)), 1)
+        compiled_vb.posterior_rows(*p.values(), np.zeros((13, 6)), None, 1)
 
 
 def test_noise_without_a_precision_is_refused(vb_kernel):

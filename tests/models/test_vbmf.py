@@ -169,6 +169,67 @@ def test_units_do_not_matter(scale):
     np.testing.assert_allclose(other.predict_all(), scale * one.predict_all() + 7, rtol=1e-6)
 
 
+def test_spreads_are_those_of_loops():
+    ratings = small().astype(np.float64)
+    model = VBMF(n_factors=3, random_state=0, dtype=np.float64).fit(ratings)
+    users, items = [0, 3, 25, 3, 7], [4, 0, 2, 18, 4]  # user 25 and item 18 have no ratings
+    predicted, std = model.predict(users, items, return_std=True)
+    np.testing.assert_array_equal(predicted, model.predict(users, items))
+    s, noise = model.scale_, model.noise_precision_[0]
+    vectors = [
+        np.column_stack([model.user_factors_ / np.sqrt(s), model.user_biases_ / s]),
+        np.column_stack([model.item_factors_ / np.sqrt(s), model.item_biases_ / s]),
+    ]
+    places = [ratings.users, ratings.user_indices]
+
+    def covariance(side, row):
+        x = vectors[1 - side][places[1 - side][places[side] == row]].copy()
+        x[:, -1] = 1
+        other = model.mean_covariances_[1 - side].copy()
+        other[-1] = other[:, -1] = 0
+        return np.linalg.inv(model.prior_precisions_[side] + noise * (x.T @ x + len(x) * other))
+
+    rng = np.random.default_rng(0)
+    for place, (u, i) in enumerate(zip(users, items, strict=True)):
+        draws = [
+            rng.multivariate_normal(vectors[side][row], covariance(side, row), 400_000)
+            for side, row in ((0, u), (1, i))
+        ]
+        sampled = (draws[0][:, :3] * draws[1][:, :3]).sum(axis=1) + draws[0][:, 3] + draws[1][:, 3]
+        assert std[place] == pytest.approx(s * np.sqrt(sampled.var() + 1 / noise), rel=0.01)
+    assert std[2] > std[0]
+
+
+def test_intervals_hold_what_they_promise():
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 200)) + rng.normal(size=200)
+    noisy = truth + rng.normal(0, 1.0, truth.shape)
+    users, items = np.nonzero(rng.random(truth.shape) < 0.2)
+    ratings = Ratings.from_triples(users, items, noisy[users, items])
+    train, test = random_split(ratings, 0.25, random_state=0)
+    model = VBMF(n_factors=8, max_iter=60, random_state=0, clip=False).fit(train)
+    u, i, values = test.to_triples()
+    predicted, std = model.predict(u, i, return_std=True)
+    for share, width in ((0.5, 0.674), (0.8, 1.282), (0.95, 1.96)):
+        inside = np.mean(np.abs(values - predicted) < width * std)
+        assert inside == pytest.approx(share, abs=0.03)
+
+
+def test_spreads_of_what_is_unknown_and_of_nothing():
+    model = VBMF(n_factors=3, random_state=0).fit(small())
+    _, std = model.predict([0, 99], [99, 99], unknown="mean", return_std=True)
+    assert np.isfinite(std).all()
+    assert std[1] > std[0]
+    one, spread = model.predict(0, 1, return_std=True)
+    assert one.shape == spread.shape == ()
+    assert all(len(part) == 0 for part in model.predict([], [], return_std=True))
+    with pytest.raises(ValueError, match="return_std needs users and items"):
+        model.predict(np.full((2, 19), np.nan), return_std=True)
+    model.ratings_ = None
+    with pytest.raises(ValueError, match="return_std needs the ratings"):
+        model.predict(0, 1, return_std=True)
+
+
 def test_single_precision_is_enough():
     ratings = small()
     one, other = (

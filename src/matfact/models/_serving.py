@@ -69,6 +69,14 @@ class Serving(Recommending):
                     "Expected 2D array of ratings, got 1D array instead"
                 )
             return self.inverse_transform(self.transform(users))
+        of_users, of_items = self._pair_positions(users, items, unknown)
+        out = self._factors().predict_pairs(of_users.ravel(), of_items.ravel(), self._threads())
+        return self._clipped(out).reshape(of_users.shape)
+
+    def _pair_positions(
+        self, users: Any, items: Any, unknown: Literal["raise", "mean"]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions of pairs, of one shape; -1 for unknown ids."""
         if unknown not in ("raise", "mean"):
             raise ValueError(f"unknown is {unknown!r}; give 'raise' or 'mean'")
         how: Literal["raise", "ignore"] = "raise" if unknown == "raise" else "ignore"
@@ -80,13 +88,7 @@ class Serving(Recommending):
                 "single id on one side"
             )
         of_users, of_items = np.broadcast_arrays(of_users, of_items)
-        shape = of_users.shape
-        out = self._factors().predict_pairs(
-            np.ascontiguousarray(of_users.ravel()),
-            np.ascontiguousarray(of_items.ravel()),
-            self._threads(),
-        )
-        return self._clipped(out).reshape(shape)
+        return of_users, of_items
 
     def predict_all(self, users: Any = None) -> NDArray[np.float64]:
         """Predict the ratings of all items for some users.

@@ -46,6 +46,8 @@ class Posteriors:
     Attributes
     ----------
     means : ndarray of shape (n, n_factors + 1)
+    each : ndarray of shape (n, n_factors + 1, n_factors + 1) or None
+        Covariance of each row, if it was wanted.
     covariances, weighted : ndarray of shape (n_factors + 1, n_factors + 1)
         Sums of the covariances, plain and weighted by the ratings of the rows.
     log_determinants : float
@@ -55,6 +57,7 @@ class Posteriors:
     """
 
     means: Floats
+    each: Floats | None
     covariances: Doubles
     weighted: Doubles
     log_determinants: float
@@ -79,6 +82,8 @@ def solve_side(
     shared: dict[str, Any],
     side: Side,
     n_threads: int,
+    *,
+    want_each: bool = False,
 ) -> Posteriors:
     """Compute the posteriors of rows of one side, given the items of `factors`.
 
@@ -95,6 +100,8 @@ def solve_side(
     side : {"users", "items"}
         Of the rows.
     n_threads : int
+    want_each : bool, default=False
+        Whether to return the covariance of each row.
     """
     own = SIDES.index(side)
     other = scaled_vectors(factors.item_factors, factors.item_biases, scale)
@@ -105,7 +112,9 @@ def solve_side(
     correlation[-1] = covariance[-1] = covariance[:, -1] = 0
     dtype = other.dtype
     values = ((rows.values - dtype.type(factors.mean)) / dtype.type(scale)).astype(dtype)
-    means = np.zeros((len(rows), other.shape[1]), dtype=dtype)
+    size = other.shape[1]
+    means = np.zeros((len(rows), size), dtype=dtype)
+    each = np.zeros((len(rows), size, size), dtype=dtype) if want_each else None
     n_failed, covariances, weighted, log_determinants = vb.posterior_rows(
         rows.indptr,
         rows.indices,
@@ -119,9 +128,10 @@ def solve_side(
         covariance,
         correlation,
         means,
+        each,
         n_threads,
     )
-    return Posteriors(means, covariances, weighted, log_determinants, n_failed)
+    return Posteriors(means, each, covariances, weighted, log_determinants, n_failed)
 
 
 def scaled_vectors(factors: Floats, biases: Floats | None, scale: float) -> Floats:

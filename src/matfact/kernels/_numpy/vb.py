@@ -23,6 +23,7 @@ mean             float64 (k,)                   of the prior
 covariance       float64 (k, k)                 S, symmetric
 correlation      float64 (k,)                   k
 means            dtype of the factors (n, k)    results
+covariances      the same (n, k, k), or None    results: A^-1 of each row, if wanted
 n_threads        int                            ignored: numpy's BLAS has its own pool
 ===============  =============================  ================================================
 
@@ -58,6 +59,7 @@ def posterior_rows(
     covariance: NDArray[np.float64],
     correlation: NDArray[np.float64],
     means: Floats,
+    covariances: Floats | None,
     n_threads: int,
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64], float]:
     """Compute all posteriors.
@@ -93,6 +95,8 @@ def posterior_rows(
             right = (noise * right + shift).astype(dtype)
             found, inverse, log_determinant, failed = _solved(normal, right)
             means[rows] = found
+            if covariances is not None:
+                covariances[rows] = inverse
             n_failed += int(np.count_nonzero(failed))
             sums += inverse.sum(axis=0)
             weighted += np.einsum("r,rij->ij", total.astype(np.float64), inverse)

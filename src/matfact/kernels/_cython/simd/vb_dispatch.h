@@ -28,7 +28,8 @@ typedef struct {
     const void *correlation; /* what it takes from the right-hand side */
     const void *shift;      /* precision times the mean of the prior */
     double noise_precision;
-    void *means; /* rows of n_features */
+    void *means;       /* rows of n_features */
+    void *covariances; /* one of n_features x n_features a row, or NULL: not wanted */
 } VbRows;
 
 typedef struct {

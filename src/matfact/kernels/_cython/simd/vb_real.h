@@ -61,6 +61,18 @@ static void NAME(add_covariance)(
     }
 }
 
+/* Copies a symmetric matrix from the upper triangle in panels. */
+static void NAME(copy_symmetric)(ptrdiff_t k, ptrdiff_t padded, const REAL *upper, REAL *out)
+{
+    for (ptrdiff_t column = 0; column < k; column++) {
+        const ptrdiff_t start = NAME(panel_start)(column);
+        const ptrdiff_t width = NAME(panel_width)(start, padded);
+        for (ptrdiff_t i = 0; i <= column; i++)
+            out[i * k + column] = out[column * k + i] =
+                upper[start * padded + i * width + column - start];
+    }
+}
+
 static int NAME(posterior_row)(const VbRows *rows, ptrdiff_t row, void *scratch, double *sums)
 {
     const ptrdiff_t k = rows->n_features, padded = rows->padded, line = whole_lines(padded);
@@ -96,6 +108,8 @@ static int NAME(posterior_row)(const VbRows *rows, ptrdiff_t row, void *scratch,
     }
     NAME(invert)(padded, a, inverse_root, y, a);
     NAME(add_covariance)(k, padded, a, total, sums);
+    if (rows->covariances)
+        NAME(copy_symmetric)(k, padded, a, (REAL *)rows->covariances + row * k * k);
     sums[2 * k * k] += log_determinant;
     return !(sum == 0);
 }

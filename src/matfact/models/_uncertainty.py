@@ -1,0 +1,101 @@
+"""How uncertain predictions of variational Bayes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matfact.models._data import Rows
+from matfact.models._variational import SIDES, scaled_vectors, solve_side
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from matfact.models._factors import Factors
+    from matfact.models._growing import Side
+    from matfact.ratings import Ratings
+
+    Doubles = NDArray[np.float64]
+
+__all__ = ["variances"]
+
+BLOCK_PAIRS = 1 << 16
+"""Pairs whose matrices are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of one side that pairs need, in the units of the solver; the last is unknown.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n + 1, n_factors)
+    covariances : ndarray of shape (n + 1, n_factors + 1, n_factors + 1)
+    place : ndarray of int64
+        Row of each pair.
+    """
+
+    vectors: Doubles
+    covariances: NDArray[np.floating[Any]]
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        positions: NDArray[np.int64],
+        ratings: Rows,
+        factors: Factors,
+        scale: float,
+        shared: dict[str, Any],
+        side: Side,
+        n_threads: int,
+    ) -> Self:
+        """Solve once more for the rows at some positions; -1 is one that is not known."""
+        wanted, place = np.unique(positions, return_inverse=True)
+        if len(wanted) and wanted[0] < 0:
+            wanted, place = wanted[1:], np.where(positions < 0, len(wanted) - 1, place - 1)
+        found = solve_side(
+            ratings.chosen(wanted), factors, scale, shared, side, n_threads, want_each=True
+        )
+        assert found.each is not None  # noqa: S101 (they were wanted)
+        unknown = np.linalg.inv(shared["prior_precisions"][SIDES.index(side)])
+        covariances = np.concatenate([found.each, unknown[np.newaxis].astype(found.each.dtype)])
+        own = scaled_vectors(factors.user_factors[wanted], np.zeros(len(wanted)), scale)[:, :-1]
+        vectors = np.vstack([own.astype(np.float64), np.zeros((1, own.shape[1]))])
+        return cls(vectors, covariances, place)
+
+
+def variances(
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    ratings: Ratings,
+    factors: Factors,
+    scale: float,
+    shared: dict[str, Any],
+    n_threads: int,
+) -> Doubles:
+    """Return the variances of the ratings of pairs of positions, noise included.
+
+    With the covariances C of user and D of item, the last row and column that of the bias,
+    Var = q'C q + p'D p + tr(C D) + C_bb + D_bb + 2 q.C_b + 2 p.D_b + noise, products over factors.
+    """
+    common = scale, shared
+    of_users = _Rows.of(users, Rows.of(ratings), factors, *common, "users", n_threads)
+    by_items = Rows.of(ratings.transpose())
+    of_items = _Rows.of(items, by_items, factors.transposed(), *common, "items", n_threads)
+    out = np.full(len(users), 1 / float(shared["noise_precision"][0]))
+    for start in range(0, len(users), BLOCK_PAIRS):
+        some = slice(start, start + BLOCK_PAIRS)
+        u, i = of_users.place[some], of_items.place[some]
+        p, q = of_users.vectors[u], of_items.vectors[i]
+        c, d = of_users.covariances[u], of_items.covariances[i]
+        for x, matrices in ((q, c), (p, d)):
+            out[some] += np.einsum("nf,nfg,ng->n", x, matrices[:, :-1, :-1], x, optimize=True)
+            out[some] += 2 * np.einsum("nf,nf->n", x, matrices[:, :-1, -1])
+            out[some] += matrices[:, -1, -1]
+        out[some] += np.einsum("nfg,nfg->n", c[:, :-1, :-1], d[:, :-1, :-1])
+    return out * scale**2
