@@ -28,7 +28,7 @@ from _data import movielens_100k
 from _results import put_section
 from matfact import Ratings, make_ratings
 from matfact.evaluation import given_folds, random_folds, random_split, rmse
-from matfact.models import ALS, GD, NMF, SGD
+from matfact.models import ALS, GD, NMF, SGD, VBMF
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "explicit.md"
@@ -503,6 +503,7 @@ def accuracy():
         return _peers.libmf_predict(model, test)
 
     candidates = {
+        "VBMF": (own(VBMF(random_state=0, n_threads=1)), None, "0.896"),
         "ALS": (own(ALS(random_state=0, n_threads=1)), None, "0.921"),
         "SGD": (own(SGD(random_state=0, n_threads=1)), None, "0.925"),
         "NMF": (own(NMF(random_state=0, n_threads=1)), None, ""),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matfact import ALS, GD, NMF, SGD, Ratings
+from matfact import ALS, GD, NMF, SGD, VBMF, Ratings
 
 FILE = Path.home() / ".cache" / "matfact" / "ml-100k.inter"
 
@@ -37,6 +37,7 @@ def mean_rmse(model, triples, fold_of):
 @pytest.mark.parametrize(
     ("model", "limit"),
     [
+        (VBMF(random_state=0), 0.896),
         (ALS(random_state=0), 0.921),
         (SGD(random_state=0), 0.925),
         (NMF(random_state=0), 0.963),
