@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["SHARED", "SIDES", "Posteriors", "Variational", "shared_start", "solve_side"]
+__all__ = [
+    "SHARED",
+    "SIDES",
+    "Posteriors",
+    "Variational",
+    "covariance_of_design",
+    "design",
+    "scaled_vectors",
+    "shared_start",
+    "solve_side",
+]
 
 SIDES = ("users", "items")
 
@@ -104,12 +114,8 @@ def solve_side(
         Whether to return the covariance of each row.
     """
     own = SIDES.index(side)
-    other = scaled_vectors(factors.item_factors, factors.item_biases, scale)
-    offsets = other[:, -1].copy()
-    other[:, -1] = 1
-    covariance = shared["mean_covariances"][1 - own].copy()
-    correlation = covariance[:, -1].copy()
-    correlation[-1] = covariance[-1] = covariance[:, -1] = 0
+    other, offsets = design(factors, scale)
+    covariance, correlation = covariance_of_design(shared, 1 - own)
     dtype = other.dtype
     values = ((rows.values - dtype.type(factors.mean)) / dtype.type(scale)).astype(dtype)
     size = other.shape[1]
@@ -132,6 +138,22 @@ def solve_side(
         n_threads,
     )
     return Posteriors(means, each, covariances, weighted, log_determinants, n_failed)
+
+
+def design(factors: Factors, scale: float) -> tuple[Floats, Floats]:
+    """Return what the vectors of users are multiplied with, (factors, 1), and the items' biases."""
+    vectors = scaled_vectors(factors.item_factors, factors.item_biases, scale)
+    offsets = vectors[:, -1].copy()
+    vectors[:, -1] = 1
+    return vectors, offsets
+
+
+def covariance_of_design(shared: dict[str, Any], side: int) -> tuple[Doubles, Doubles]:
+    """Return the mean covariance of `design`, and what it has in common with the biases."""
+    covariance = shared["mean_covariances"][side].copy()
+    correlation = covariance[:, -1].copy()
+    correlation[-1] = covariance[-1] = covariance[:, -1] = 0
+    return covariance, correlation
 
 
 def scaled_vectors(factors: Floats, biases: Floats | None, scale: float) -> Floats:

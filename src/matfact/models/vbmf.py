@@ -17,7 +17,8 @@ from matfact.models._variational import (
     SHARED,
     SIDES,
     Variational,
-    scaled_vectors,
+    covariance_of_design,
+    design,
     shared_start,
     solve_side,
 )
@@ -300,15 +301,9 @@ class VBMF(FactorModel):
 
     def _contributions(self, row: Rows, item: int) -> NDArray[np.float64]:
         factors, shared, scale = self._factors(), self._shared(), self.scale_
-        vectors = scaled_vectors(factors.item_factors, factors.item_biases, scale).astype(float)
-        offsets, vectors = (
-            vectors[:, -1].copy(),
-            np.column_stack([vectors[:, :-1], np.ones(len(vectors))]),
-        )
+        vectors, offsets = (part.astype(np.float64) for part in design(factors, scale))
         noise, precision = float(shared["noise_precision"][0]), shared["prior_precisions"][0]
-        covariance = shared["mean_covariances"][SIDES.index("items")].copy()
-        correlation = covariance[:, -1].copy()
-        correlation[-1] = covariance[-1] = covariance[:, -1] = 0
+        covariance, correlation = covariance_of_design(shared, SIDES.index("items"))
         weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
         rated = vectors[row.indices]
         normal = noise * ((rated.T * weights) @ rated + weights.sum() * covariance) + precision
