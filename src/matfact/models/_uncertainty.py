@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.models._data import Rows
-from matfact.models._variational import SIDES, scaled_vectors, solve_side
+from matfact.models._posteriors import SIDES, scaled_vectors, solve_side
 
 if TYPE_CHECKING:
     from typing import Self

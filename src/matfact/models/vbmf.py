@@ -11,17 +11,17 @@ from matfact.exceptions import DivergenceError
 from matfact.models._base import FactorModel
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
-from matfact.models._start import normal_start
-from matfact.models._uncertainty import variances
-from matfact.models._variational import (
+from matfact.models._posteriors import (
     SHARED,
     SIDES,
-    Variational,
     covariance_of_design,
     design,
     shared_start,
     solve_side,
 )
+from matfact.models._start import normal_start
+from matfact.models._uncertainty import variances
+from matfact.models._variational import Variational
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
