@@ -245,6 +245,23 @@ def test_equal_ratings_and_a_single_one():
         np.testing.assert_allclose(model.predict_all(), np.nanmean(matrix), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ratings_without_noise(dtype):
+    rng = np.random.default_rng(0)
+    matrix = np.outer(rng.normal(size=30), rng.normal(size=20))
+    model = VBMF(n_factors=3, max_iter=100, tol=0, random_state=0, dtype=dtype).fit(matrix)
+    np.testing.assert_allclose(model.predict_all(), matrix, atol=0.02)
+
+
+def test_weights_of_zero():
+    users, items, values = small().to_triples()
+    weights = np.zeros(len(values))
+    model = VBMF(n_factors=3, random_state=0)
+    assert np.isfinite(
+        model.fit(Ratings.from_triples(users, items, values, weights=weights)).predict_all()
+    ).all()
+
+
 def test_changed_shapes_in_a_file_are_refused(tmp_path):
     from matfact.exceptions import ModelFileError  # noqa: PLC0415
     from matfact.persistence import load, save  # noqa: PLC0415

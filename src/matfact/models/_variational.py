@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Variational"]
 
+LEAST_NOISE = 1e-8
+"""Variance of noise, at least: ratings without any would want infinite precision."""
+
 PRIOR_WEIGHT = 1.0
 """Rows of variance 1 that the prior of a side is learned with besides the real ones."""
 
@@ -85,7 +88,9 @@ class Variational:
             if found.n_failed:
                 return math.nan
             divergence += self._learn_side(side, found)
-        error = self._learn_noise()
+        error = self._learn_noise() if self._n_ratings else 0.0
+        if not self._n_ratings:
+            return divergence
         precision = float(self.arrays["noise_precision"][0])
         fit = 0.5 * (math.log(2 * math.pi / precision) + precision * error)
         return fit + divergence / self._n_ratings
@@ -103,6 +108,8 @@ class Variational:
         # Rows without ratings are where the prior was, and tell nothing about it.
         there = weights > 0
         n_rows = int(np.count_nonzero(there))
+        if not n_rows:
+            return 0.0
         precision = self.arrays["prior_precisions"][place]
         covariance = np.linalg.inv(precision)
         missing = len(weights) - n_rows
@@ -144,7 +151,7 @@ class Variational:
             self._threads,
         )
         error = float(squares) / self._scale**2 / self._n_ratings + self._uncertainty()
-        self.arrays["noise_precision"][0] = 1 / max(error, 1e-12)
+        self.arrays["noise_precision"][0] = 1 / max(error, LEAST_NOISE)
         return error
 
     def _uncertainty(self) -> float:

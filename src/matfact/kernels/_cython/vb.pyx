@@ -8,7 +8,8 @@ offset. With the prior N(mean, precision^-1) and W, the sum of a row's weights,
     A = noise_precision (sum_j w_j x_j x_j^T + W S) + precision
     b = noise_precision (sum_j w_j (r_j - offset_j) x_j - W k) + precision mean
 
-and the posterior is N(A^-1 b, A^-1).
+and the posterior is N(A^-1 b, A^-1). The diagonal of A is raised by a rounding error, (k + 32) eps
+of it, so that A remains positive definite.
 
 argument         shape, dtype         meaning
 indptr           (n + 1,) int64       entries of each row

@@ -8,7 +8,8 @@ offset. With the prior N(mean, precision^-1) and W, the sum of a row's weights :
     A = noise_precision (sum_j w_j x_j x_j^T + W S) + precision
     b = noise_precision (sum_j w_j (r_j - offset_j) x_j - W k) + precision mean
 
-and the posterior is N(A^-1 b, A^-1).
+and the posterior is N(A^-1 b, A^-1). The diagonal of A is raised by a rounding error, (k + 32) eps
+of it, so that A remains positive definite.
 
 ===============  =============================  ================================================
 indptr           int64 (n + 1,)                 entries of each row
@@ -91,6 +92,9 @@ def posterior_rows(
             normal = np.swapaxes(factors * weight[:, :, None], 1, 2) @ factors
             normal += total[:, None, None] * covariance.astype(dtype)
             normal = noise * normal.astype(dtype) + precision.astype(dtype)
+            # So that rounding leaves it positive definite.
+            diagonal = np.arange(k)
+            normal[:, diagonal, diagonal] *= dtype.type(1 + (k + 32) * np.finfo(dtype).eps)
             right = (linear[:, None, :] @ factors)[:, 0] - total[:, None] * correlation
             right = (noise * right + shift).astype(dtype)
             found, inverse, log_determinant, failed = _solved(normal, right)

@@ -94,8 +94,10 @@ static int NAME(posterior_row)(const VbRows *rows, ptrdiff_t row, void *scratch,
     }
     for (ptrdiff_t f = 0; f < padded; f++) {
         b[f] = noise * (b[f] - (REAL)total * correlation[f]) + shift[f];
-        floor_[f] = share * a[NAME(diagonal)(f, padded)];
-        sum += a[NAME(diagonal)(f, padded)] * 0;
+        REAL *diagonal = a + NAME(diagonal)(f, padded);
+        *diagonal += share * *diagonal; /* so that rounding leaves it positive definite */
+        floor_[f] = share / 8 * *diagonal;
+        sum += *diagonal * 0;
     }
     if (!(sum == 0)) return 1; /* an infinite pivot would pass for one to be dropped */
     NAME(factor)(padded, a, floor_, b, inverse_root);
