@@ -132,9 +132,9 @@ def test_errors_functions_and_lists_in_one_call(ratings, folds, n_jobs):
 def test_lists_are_made_once_a_fold_and_only_if_asked_for(ratings, folds, monkeypatch):
     calls = []
 
-    def watched(model, test, *, k):
+    def watched(model, test, *, k, at_least):
         calls.append(k)
-        return evaluate_ranking(model, test, k=k)
+        return evaluate_ranking(model, test, k=k, at_least=at_least)
 
     monkeypatch.setattr("matfact.evaluation._metrics.evaluate_ranking", watched)
     model = ALS(n_factors=2, max_iter=1)
@@ -232,3 +232,26 @@ def test_other_errors(ratings):
     with pytest.raises(TypeError, match=r"metrics has 'ndcg@5', and BiasModel recommends no lists"):
         cross_validate(BiasModel(), ratings, metrics=("mae", "ndcg@5"))
     assert BiasModel.log == []  # before any training
+
+
+def test_relevance_from_a_threshold(ratings, folds):
+    result = cross_validate(
+        ALS(n_factors=2, random_state=0), ratings, folds, metrics=("ndcg@5", "rmse"), at_least=4
+    )
+    for number, (train, test) in enumerate(folds):
+        trained = ALS(n_factors=2, random_state=0).fit(train)
+        expected = evaluate_ranking(trained, test, k=5, at_least=4).mean("ndcg@5")
+        assert result.scores["ndcg@5"][number] == expected
+        assert expected != evaluate_ranking(trained, test, k=5).mean("ndcg@5")
+    found = search(
+        ALS(n_factors=2, random_state=0), ratings, {"max_iter": [3]}, folds=folds,
+        metric="ndcg@5", at_least=4,
+    )  # fmt: skip
+    assert found.best_score == pytest.approx(
+        np.mean([evaluate_ranking(ALS(n_factors=2, random_state=0, max_iter=3).fit(train), test,
+                                  k=5, at_least=4).mean("ndcg@5") for train, test in folds])
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="at_least is 4, and no metric"):
+        cross_validate(ALS(n_factors=2), ratings, folds, at_least=4)
+    with pytest.raises(ValueError, match="at_least is NaN"):
+        cross_validate(ALS(n_factors=2), ratings, folds, metrics="ndcg@5", at_least=np.nan)

@@ -60,6 +60,7 @@ CASES = {
     "GD": ("GD", {"n_factors": 60}),
     "ImplicitALS": ("ImplicitALS", {"n_factors": 100}),
     "BPR": ("BPR", {"n_factors": 100}),
+    "VBMF": ("VBMF", {"n_factors": 60}),
 }
 
 

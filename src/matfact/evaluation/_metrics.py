@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from matfact.evaluation.ranking import evaluate_ranking
+from matfact.evaluation.ranking import checked_least, evaluate_ranking
 from matfact.evaluation.ranking_metrics import METRICS as OF_USERS
 from matfact.evaluation.rating_metrics import mae, rmse
 
@@ -44,11 +44,14 @@ class Metrics:
         Those that compare true and predicted ratings.
     lengths : dict of str to (int or None)
         Of the others, which look at lists, the length of these; None is the whole catalogue.
+    at_least : float or None
+        Value from which an item is relevant to a list.
     """
 
     names: tuple[str, ...]
     errors: Mapping[str, Metric]
     lengths: Mapping[str, int | None]
+    at_least: float | None
 
     @property
     def higher_is_better(self) -> bool:
@@ -72,8 +75,9 @@ class Metrics:
                 for name, length in self.lengths.items()
             }
             lengths = {n_items if length is None else length for length in self.lengths.values()}
-            found = evaluate_ranking(model, test, k=sorted(lengths)).to_dict()
-            scores |= {name: found[column] for name, column in columns.items()}
+            found = evaluate_ranking(model, test, k=sorted(lengths), at_least=self.at_least)
+            means = found.to_dict()
+            scores |= {name: means[column] for name, column in columns.items()}
         return {name: scores[name] for name in self.names}
 
 
@@ -83,7 +87,9 @@ def default_metrics(model: Any) -> tuple[str, ...]:
     return own
 
 
-def asked_metrics(metrics: Any, argument: str, model: Any) -> Metrics:
+def asked_metrics(
+    metrics: Any, argument: str, model: Any, at_least: float | None = None
+) -> Metrics:
     """Return the metrics that an argument stands for.
 
     Parameters
@@ -93,6 +99,8 @@ def asked_metrics(metrics: Any, argument: str, model: Any) -> Metrics:
         Its name, for errors.
     model : estimator
         What will be measured.
+    at_least : float, optional
+        Value from which an item is relevant to a list.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def asked_metrics(metrics: Any, argument: str, model: Any) -> Metrics:
     TypeError
         If one is neither a name nor a function, or needs lists and the model makes none.
     ValueError
-        If a name is not known, one comes twice, or there is none.
+        If a name is not known, one comes twice, there is none, or `at_least` is NaN or needless.
     """
     errors: dict[str, Metric] = {}
     lengths: dict[str, int | None] = {}
@@ -126,7 +134,10 @@ def asked_metrics(metrics: Any, argument: str, model: Any) -> Metrics:
         names.append(name)
     if not names:
         raise ValueError(f"{argument} is empty; give at least one")
-    return Metrics(tuple(names), errors, lengths)
+    least = checked_least(at_least)
+    if least is not None and not lengths:
+        raise ValueError(f"at_least is {at_least}, and no metric of {argument} looks at lists")
+    return Metrics(tuple(names), errors, lengths, least)
 
 
 def _list_length(name: str, argument: str) -> int | None:

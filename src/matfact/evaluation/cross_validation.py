@@ -87,6 +87,7 @@ def cross_validate(
     folds: int | Folds | Iterable[tuple[Ratings, Ratings]] = 5,
     *,
     metrics: str | Metric | Iterable[str | Metric] | None = None,
+    at_least: float | None = None,
     random_state: RandomStateLike = None,
     n_jobs: int | None = None,
     return_models: bool = False,
@@ -105,6 +106,9 @@ def cross_validate(
         "rmse", "mae", or functions of true and predicted ratings; ranking metrics with the length
         of the lists, such as "ndcg@10", "recall@20" and "coverage@5" (see `RankingScores`), and
         "auc" of all items. None: "rmse" and "mae"; of models for implicit feedback "ndcg@10".
+    at_least : float, optional
+        For ranking metrics, the value from which an item is relevant; by default all above 0. Give
+        4 for ratings from 1 to 5.
     random_state : int, Generator, RandomState or None, default=None
         Of random folds; also of the models if their own `random_state` is None.
     n_jobs : int or None, default=None
@@ -130,7 +134,7 @@ def cross_validate(
     ``predict(..., unknown="mean")``. Memory: a copy of the ratings for each fold at work.
 
     Ranking metrics are what `evaluate_ranking` finds: lists leave out what the training part has of
-    a user, and everything in the test part with a value above 0 is relevant. A model for implicit
+    a user. A model for implicit
     feedback predicts scores, not ratings; its "rmse" tells how far they are from the values.
 
     Examples
@@ -144,7 +148,9 @@ def cross_validate(
     >>> list(lists.means)
     ['ndcg@10', 'recall@20']
     """
-    chosen = asked_metrics(default_metrics(model) if metrics is None else metrics, "metrics", model)
+    chosen = asked_metrics(
+        default_metrics(model) if metrics is None else metrics, "metrics", model, at_least
+    )
     n_jobs = checked_n_jobs(n_jobs)
     rng = generator(random_state)
     pairs = pairs_of(ratings, folds, rng)

@@ -129,6 +129,7 @@ def search(
     folds: int | Folds | Iterable[tuple[Ratings, Ratings]] | None = None,
     validation: float | None = None,
     metric: str | Metric | None = None,
+    at_least: float | None = None,
     random_state: RandomStateLike = None,
     n_jobs: int | None = None,
     refit: bool = True,
@@ -154,6 +155,8 @@ def search(
         One as for `cross_validate`. The highest value of a ranking metric is the best, and the
         lowest of "rmse", "mae" or a function. None: "rmse"; of models for implicit feedback
         "ndcg@10".
+    at_least : float, optional
+        For ranking metrics, the value from which an item is relevant; by default all above 0.
     random_state : int, Generator, RandomState or None, default=None
         Of the folds; also of the models if their own `random_state` is None.
     n_jobs : int or None, default=None
@@ -187,7 +190,7 @@ def search(
     """
     combinations = combinations_of(model, grid)
     chosen = default_metrics(model)[0] if metric is None else metric
-    metrics = asked_metrics(chosen, "metric", model)
+    metrics = asked_metrics(chosen, "metric", model, at_least)
     if len(metrics.names) > 1:
         raise ValueError("metric stands for several; give one")
     n_jobs = checked_n_jobs(n_jobs)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matfact.ratings import IdMap, Ratings
 
 __all__ = [
+    "checked_least",
     "evaluate_held_out",
     "evaluate_ranking",
     "evaluate_sampled",
@@ -141,7 +142,7 @@ def evaluate_ranking(
     >>> scores.mean("hit_rate@5") <= scores.mean("hit_rate@10")
     True
     """
-    test, lengths, least = checked_ratings(test), checked_k(k), _checked_least(at_least)
+    test, lengths, least = checked_ratings(test), checked_k(k), checked_least(at_least)
     model.recommend([])  # which a model that is not fitted refuses
     relevant = _Relevant.of(test, model.user_ids_, model.item_ids_, least)
     tally = Tally(len(model.item_ids_), lengths)
@@ -211,7 +212,7 @@ def evaluate_sampled(
     """
     n_negatives = check_integer(n_negatives, "n_negatives", minimum=1)
     model.recommend([])  # which a model that is not fitted refuses
-    test, lengths, least = checked_ratings(test), checked_k(k), _checked_least(at_least)
+    test, lengths, least = checked_ratings(test), checked_k(k), checked_least(at_least)
     warnings.warn(
         "metrics among sampled items do not order models as exact ones do (Krichene & Rendle, KDD "
         "2020); use evaluate_ranking unless you compare with such figures",
@@ -267,7 +268,7 @@ def evaluate_held_out(
     """
     if not isinstance(parts, HeldOutUsers):
         raise TypeError(f"parts is a {type(parts).__name__}; give what held_out_users returns")
-    lengths, least = checked_k(k), _checked_least(at_least)
+    lengths, least = checked_k(k), checked_least(at_least)
     lists = model.recommend_new(parts.given, lengths[-1])
     everyone = parts.given.user_ids
     relevant = _Relevant.of(parts.hidden, everyone, model.item_ids_, least)
@@ -280,7 +281,14 @@ def evaluate_held_out(
     return tally.result(everyone.ids_of(relevant.users), relevant.n_without)
 
 
-def _checked_least(at_least: Any) -> float | None:
+def checked_least(at_least: Any) -> float | None:
+    """Return a threshold of relevance as a float, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no number.
+    """
     if at_least is None:
         return None
     if isinstance(at_least, bool) or not isinstance(at_least, int | float | np.number):
