@@ -180,8 +180,12 @@ def test_items_that_a_user_has(bpr_kernel):
     users = np.repeat(np.arange(40), np.diff(indptr))
     has[users, indices] = True
     expected = [bool(j >= 0 and has[u, j]) for u, j in zip(users, others, strict=True)]
-    assert bpr_kernel.is_taken(indptr, indices, others, 1).astype(bool).tolist() == expected
-    nothing = np.zeros(4, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32)
+    pairs = users.astype(np.int32), others
+    assert bpr_kernel.is_taken(indptr, indices, *pairs, 1).astype(bool).tolist() == expected
+    some = [part[::-3].copy() for part in pairs]
+    found = bpr_kernel.is_taken(indptr, indices, *some, 1)
+    assert found.astype(bool).tolist() == expected[::-3]
+    nothing = np.zeros(4, np.int64), *(np.zeros(0, np.int32) for _ in range(3))
     assert len(bpr_kernel.is_taken(*nothing, 1)) == 0
 
 

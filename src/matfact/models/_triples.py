@@ -53,6 +53,7 @@ class Ranking:
         self._seed = seed
         self._threads = n_threads
         self._n_blocks = 16 if ratings.n_ratings >= MANY_TRIPLES else 8
+        self._users = ratings.users
         self._dislikes = ratings.user_values <= 0
         exponent = float(model.popularity_exponent)
         counts = np.diff(ratings.item_indptr).astype(np.float64)
@@ -100,11 +101,15 @@ class Ranking:
         """Draw an item for each interaction that its user does not have; -1 for no triple."""
         indptr, indices = self._ratings.user_indptr, self._ratings.user_indices
         others = self._drawn(rng, len(indices))
+        entries = np.arange(len(indices))
         for draw in range(DRAWS):
-            taken = np.flatnonzero(bpr.is_taken(indptr, indices, others, self._threads))
-            if not len(taken):
+            found = bpr.is_taken(
+                indptr, indices, self._users[entries], others[entries], self._threads
+            )
+            entries = entries[found.view(bool)]
+            if not len(entries):
                 break
-            others[taken] = -1 if draw == DRAWS - 1 else self._drawn(rng, len(taken))
+            others[entries] = -1 if draw == DRAWS - 1 else self._drawn(rng, len(entries))
         others[self._dislikes] = -1
         return others
 

@@ -12,6 +12,7 @@ def set_simd_level(name: str) -> None: ...
 def is_taken(
     user_indptr: NDArray[np.int64],
     user_indices: NDArray[np.int32],
+    users: NDArray[np.int32],
     others: NDArray[np.int32],
     n_threads: int,
 ) -> NDArray[np.uint8]: ...

@@ -75,28 +75,29 @@ def set_simd_level(str name):
 
 
 def is_taken(
-    const int64_t[::1] user_indptr, const int32_t[::1] user_indices, const int32_t[::1] others,
-    int n_threads,
+    const int64_t[::1] user_indptr, const int32_t[::1] user_indices,
+    const int32_t[::1] users, const int32_t[::1] others, int n_threads,
 ):
-    """Tell for each entry whether its other item is one that the user has: uint8."""
-    cdef Py_ssize_t n_users = user_indptr.shape[0] - 1, user, i, low, high, middle
-    cdef unsigned char[::1] taken = np.zeros(others.shape[0], dtype=np.uint8)
+    """Tell for each pair of a user and an item whether the user has the item: uint8."""
+    cdef Py_ssize_t n_users = user_indptr.shape[0] - 1, n = others.shape[0], pair
+    cdef Py_ssize_t low, high, middle
+    cdef unsigned char[::1] taken = np.zeros(n, dtype=np.uint8)
     cdef Threads threads = new_threads(n_threads)
     check_cells("user", user_indptr, user_indices, n_users)
-    check("others", "entries as user_indices", others.shape[0], user_indices.shape[0])
-    for user in prange(
-        n_users, schedule="dynamic", chunksize=256, nogil=True,
-        num_threads=threads_for(&threads, <double> SEARCH_WORK * others.shape[0]),
+    check("users", "entries as others", users.shape[0], n)
+    for pair in prange(
+        n, schedule="static", nogil=True,
+        num_threads=threads_for(&threads, <double> SEARCH_WORK * n),
     ):
-        for i in range(user_indptr[user], user_indptr[user + 1]):
-            low, high = user_indptr[user], user_indptr[user + 1]
-            while low < high:
-                middle = (low + high) // 2
-                if user_indices[middle] < others[i]:
-                    low = middle + 1
-                else:
-                    high = middle
-            taken[i] = low < user_indptr[user + 1] and user_indices[low] == others[i]
+        low, high = user_indptr[users[pair]], user_indptr[users[pair] + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if user_indices[middle] < others[pair]:
+                low = middle + 1
+            else:
+                high = middle
+        taken[pair] = (
+            low < user_indptr[users[pair] + 1] and user_indices[low] == others[pair])
     return np.asarray(taken)
 
 

@@ -26,23 +26,24 @@ TRIPLE = np.dtype([("user", np.int32), ("item", np.int32), ("other", np.int32)])
 def is_taken(
     user_indptr: NDArray[np.int64],
     user_indices: NDArray[np.int32],
+    users: NDArray[np.int32],
     others: NDArray[np.int32],
     n_threads: int,
 ) -> NDArray[np.uint8]:
-    """Tell for each entry whether its other item is one that the user has: uint8.
+    """Tell for each pair of a user and an item whether the user has the item: uint8.
 
     Returns
     -------
     ndarray of uint8
     """
-    users = np.repeat(np.arange(len(user_indptr) - 1), np.diff(user_indptr))
+    rows = np.repeat(np.arange(len(user_indptr) - 1), np.diff(user_indptr))
     width = 1 + max(int(user_indices.max(initial=0)), int(others.max(initial=0)))
-    keys = users * width + user_indices  # ascending
-    wanted = users * width + others
+    keys = rows * width + user_indices  # ascending
+    wanted = users.astype(np.int64) * width + others
     places = np.searchsorted(keys, wanted)
     places[places == len(keys)] = 0
     if not len(keys):
-        return np.zeros(0, dtype=np.uint8)
+        return np.zeros(len(others), dtype=np.uint8)
     taken: NDArray[np.uint8] = ((keys[places] == wanted) & (others >= 0)).astype(np.uint8)
     return taken
 
