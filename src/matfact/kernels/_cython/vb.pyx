@@ -134,7 +134,7 @@ def posterior_rows(
     const double[:, ::1] covariance, const double[::1] correlation,
     real[:, ::1] means, real[:, :, ::1] covariances, int n_threads,
 ):
-    """Compute all posteriors: (rows that failed, covariances, weighted covariances, log dets)."""
+    """Compute all posteriors."""
     cdef Py_ssize_t n = means.shape[0], k = means.shape[1], row, n_failed = 0
     cdef const VbKernels *kernels = kernels_for(sizeof(real), k)
     cdef Threads threads = new_threads(n_threads)
