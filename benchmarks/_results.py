@@ -17,9 +17,10 @@ def put_section(path, head, section, machine):
     print(section, flush=True)
     text = path.read_text(encoding="utf-8") if path.exists() else f"{head}\n"
     parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    titles = [part.splitlines()[0] for part in parts if part]
+    titles = [part.splitlines()[0] if part else "" for part in parts]
     if title in titles:
-        parts[titles.index(title)] = section + "\n"
+        parts[titles.index(title)] = section
     else:
-        parts.append(section + "\n")
-    path.write_text("".join(parts).rstrip("\n") + "\n", encoding="utf-8")
+        parts.append(section)
+    whole = "\n\n".join(part.strip("\n") for part in parts if part.strip())
+    path.write_text(whole + "\n", encoding="utf-8")
