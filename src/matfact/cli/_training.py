@@ -33,7 +33,11 @@ MODELS = {
 RANKING = ("ials", "bpr")
 """Models of implicit feedback, which are measured by their lists."""
 
-HAVE_LEARNING_RATE = ("sgd", "gd", "bpr")
+OWNERS = {
+    "learning_rate": ("sgd", "gd", "bpr"),
+    "regularization": tuple(name for name in MODELS if name != "vbmf"),
+}
+"""Models that take an option which not all of them have."""
 
 VALIDATION = {"gd": 0.1}
 """Shares set aside where none is named: plain descent fits the noise if nothing stops it."""
@@ -75,11 +79,12 @@ def new_model(arguments: argparse.Namespace) -> Any:
         If an option is not one of this model.
     """
     name: str = arguments.model
-    if arguments.learning_rate is not None and name not in HAVE_LEARNING_RATE:
-        raise UsageError(
-            f"--learning-rate is given, and --model {name} has none; leave it out, or use --model "
-            f"{' or '.join(HAVE_LEARNING_RATE)}"
-        )
+    for option, owners in OWNERS.items():
+        if getattr(arguments, option) is not None and name not in owners:
+            raise UsageError(
+                f"--{option.replace('_', '-')} is given, and --model {name} has none; leave it "
+                f"out, or use --model {' or '.join(owners)}"
+            )
     given = {
         parameter: getattr(arguments, option)
         for option, parameter in PARAMETERS.items()
