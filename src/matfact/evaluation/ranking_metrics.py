@@ -94,9 +94,8 @@ class Tally:
         for k in self._k:
             near = place < k
             self._listed[k][lists[1][near]] = True
-            near_hits = row[near], place[near], hit[near]
-            found = _scores(*near_hits, n_relevant, k) | {
-                "auc": _auc(*near_hits, n_relevant, n_known, n_others)
+            found = _scores(row[near], place[near], hit[near], n_relevant, k) | {
+                "auc": _auc(row[near], hit[near], n_relevant, n_known, n_others)
             }
             scores |= {f"{name}@{k}": found[name] for name in METRICS}
         self._parts.append(scores)
@@ -175,7 +174,6 @@ def _scores(
 
 def _auc(
     row: NDArray[np.int64],
-    place: NDArray[np.int64],  # noqa: ARG001 (as for `_scores`)
     hit: NDArray[np.bool_],
     n_relevant: NDArray[Any],
     n_known: NDArray[Any],

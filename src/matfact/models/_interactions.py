@@ -24,8 +24,10 @@ __all__ = ["ImplicitAlternating", "InteractionRows", "Weighting", "balanced_weig
 TIMES_THE_INTERACTIONS = 10.0
 """Weight of all pairs together, where nobody says what it should be.
 
-Of scikit-fusion's 100,023 ratings, whole, their densest and their sparsest part, 8 to 16 times gave
-NDCG within 2 % of the best weight; published optima from MovieLens 1M to Million Song lie there."""
+Of scikit-fusion's 100,023 ratings, all of them, those from 4 on and those of popular items, 8 to 16
+times gave an NDCG within 3 % of the best weight; of a quarter drawn at random 4 to 18 % below it.
+Published optima are 3 (Pinterest), 7 (MovieLens 1M), 14 (Million Song), 28 times (MovieLens 20M).
+`tune` searches around it."""
 
 
 @dataclass(frozen=True, slots=True)
