@@ -11,25 +11,34 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float6
 N_FEATURES = [1, 7, 8, 17, 33, 64, 70]
 
 
-def problem(k, dtype=np.float64, *, n=13, m=40, weights=False, longest=300, seed=0):
-    """Arguments of `posterior_rows` up to the results; row 3 has no entries."""
+def problem(k, dtype=np.float64, *, n=13, m=40, longest=300, seed=0, **kinds):
+    """Arguments of `posterior_rows` up to the results; row 3 has no entries.
+
+    `kinds` may say weights=True, each=True (a covariance for each column), diagonal=True (of the
+    columns' covariances) and shifts=True (another mean of the prior for each row).
+    """
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, longest, n)
     counts[min(3, n - 1)] = 0
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    square, root = rng.normal(size=(k, k)), rng.normal(0, 0.2, (k, k))
+    square = rng.normal(size=(k, k))
+    roots = rng.normal(0, 0.2, (m if kinds.get("each") else 1, k, k))
+    covariances = roots @ roots.transpose(0, 2, 1) / k
+    if kinds.get("diagonal"):
+        covariances = np.diagonal(covariances, axis1=1, axis2=2)[:, np.newaxis].copy()
+    other = rng.normal(0, 0.4, (m, k))
+    other[:, -1] = 1
     return {
         "indptr": indptr,
         "indices": rng.integers(0, m, indptr[-1]).astype(np.int32),
         "values": rng.normal(size=indptr[-1]).astype(dtype),
-        "weights": rng.uniform(0.2, 2, indptr[-1]).astype(dtype) if weights else None,
-        "other": rng.normal(0, 0.4, (m, k)).astype(dtype),
+        "weights": rng.uniform(0.2, 2, indptr[-1]).astype(dtype) if kinds.get("weights") else None,
+        "other": other.astype(dtype),
         "offsets": rng.normal(0, 0.3, m).astype(dtype),
         "noise_precision": 1.3,
         "precision": square @ square.T / k + 2 * np.eye(k),
-        "mean": rng.normal(0, 0.2, k),
-        "covariance": root @ root.T / k,
-        "correlation": rng.normal(0, 0.1, k),
+        "shift": rng.normal(0, 0.4, (n if kinds.get("shifts") else 1, k)),
+        "column_covariances": covariances.astype(dtype),
     }
 
 
@@ -38,65 +47,146 @@ def solved(kernel, p, n_threads=1):
     return means, *kernel.posterior_rows(*p.values(), means, None, n_threads)
 
 
-def by_loops(p):
-    """The same by the formulas, one row at a time."""
+def drawn(kernel, p, noise, n_threads=1, *, with_means=True):
+    """Means, samples and the number of failures of `draw_rows`; the columns are certain."""
+    out = [np.full(noise.shape, np.nan, noise.dtype) for _ in range(2)]
+    out[0] = out[0] if with_means else None
+    arguments = [value for name, value in p.items() if name != "column_covariances"]
+    return *out, kernel.draw_rows(*arguments, noise, *out, n_threads)
+
+
+def equations(p):
+    """Yield weights, indices, A and b of each row, by loops over its entries."""
     k = p["other"].shape[1]
-    n = len(p["indptr"]) - 1
-    means, total, weighted, log_determinants = np.zeros((n, k)), np.zeros((k, k)), 0, 0.0
-    for row in range(n):
+    for row in range(len(p["indptr"]) - 1):
         entries = slice(p["indptr"][row], p["indptr"][row + 1])
         columns = p["indices"][entries]
-        x = p["other"][columns].astype(float)
         w = np.ones(len(columns)) if p["weights"] is None else p["weights"][entries].astype(float)
-        rest = p["values"][entries].astype(float) - p["offsets"][columns]
-        a = p["precision"] + p["noise_precision"] * ((x.T * w) @ x + w.sum() * p["covariance"])
-        b = p["precision"] @ p["mean"] + p["noise_precision"] * (
-            (w * rest) @ x - w.sum() * p["correlation"]
-        )
+        shift = p["shift"][row if len(p["shift"]) > 1 else 0]
+        a, b = p["precision"].copy(), shift.copy()
+        for j, weight, value in zip(columns, w, p["values"][entries].astype(float), strict=True):
+            x = p["other"][j].astype(float)
+            c = covariance_of(p, j)
+            certain = np.zeros((k, k))
+            certain[:-1, :-1] = c[:-1, :-1]
+            common = np.append(c[:-1, -1], 0)
+            a += p["noise_precision"] * weight * (np.outer(x, x) + certain)
+            b += p["noise_precision"] * weight * ((value - p["offsets"][j]) * x - common)
         a[np.diag_indices(k)] *= 1 + (k + 32) * np.finfo(p["other"].dtype).eps
+        yield w, columns, a, b
+
+
+def covariance_of(p, column):
+    c = p["column_covariances"][column if len(p["column_covariances"]) > 1 else 0].astype(float)
+    return c if c.shape[0] == c.shape[1] else np.diag(c[0])
+
+
+def by_loops(p):
+    """The same by the formulas, one row at a time."""
+    n, k = len(p["indptr"]) - 1, p["other"].shape[1]
+    means, total, weighted = np.zeros((n, k)), np.zeros((k, k)), np.zeros((k, k))
+    log_determinants, uncertainty = 0.0, 0.0
+    for row, (w, columns, a, b) in enumerate(equations(p)):
         covariance = np.linalg.inv(a)
         means[row] = covariance @ b
         total += covariance
-        weighted = weighted + w.sum() * covariance
+        weighted += w.sum() * covariance
         log_determinants -= np.linalg.slogdet(a)[1]
-    return means, 0, total, weighted, log_determinants
+        for j, weight in zip(columns, w, strict=True):
+            c, m = covariance_of(p, j), means[row][:-1]
+            uncertainty += weight * (m @ c[:-1, :-1] @ m + 2 * m @ c[:-1, -1] + c[-1, -1])
+    return means, 0, total, weighted, log_determinants, uncertainty
+
+
+def named(kinds):
+    return "-".join(kinds) or "plain"
+
+
+KINDS = [
+    {},
+    {"weights": True, "shifts": True},
+    {"diagonal": True, "weights": True},
+    {"each": True, "shifts": True},
+    {"each": True, "weights": True},
+    {"each": True, "diagonal": True},
+    {"each": True, "diagonal": True, "weights": True, "shifts": True},
+]
 
 
 @DTYPES
-@pytest.mark.parametrize("weights", [False, True])
-def test_posteriors_are_those_of_loops(vb_kernel, weights, dtype):
+@pytest.mark.parametrize("kinds", KINDS, ids=named)
+def test_posteriors_are_those_of_loops(vb_kernel, kinds, dtype):
     tolerance = 1e-11 if dtype == np.float64 else 1e-4
     for k in N_FEATURES:
-        p = problem(k, dtype, weights=weights)
+        p = problem(k, dtype, longest=60, **kinds)
         for found, wanted in zip(solved(vb_kernel, p), by_loops(p), strict=True):
             scale = np.abs(wanted).max()
             np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * scale)
 
 
+def test_long_rows(vb_kernel):
+    """More entries than are gathered at a time."""
+    for each in (False, True):
+        p = problem(9, n=3, longest=700, each=each, weights=True)
+        for found, wanted in zip(solved(vb_kernel, p), by_loops(p), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-11)
+
+
 @DTYPES
-def test_covariances_of_each_row(vb_kernel, dtype):
+@pytest.mark.parametrize("each", [False, True])
+def test_covariances_of_each_row(vb_kernel, each, dtype):
     for k in (1, 7, 33):
-        p = problem(k, dtype)
+        p = problem(k, dtype, each=each, longest=60)
         means, covariances = np.zeros((13, k), dtype), np.full((13, k, k), np.nan, dtype)
-        _, total, _, _ = vb_kernel.posterior_rows(*p.values(), means, covariances, 1)
+        total = vb_kernel.posterior_rows(*p.values(), means, covariances, 1)[1]
         np.testing.assert_array_equal(covariances, covariances.transpose(0, 2, 1))
         tolerance = 1e-11 if dtype == np.float64 else 1e-4
         np.testing.assert_allclose(covariances.sum(axis=0), total, atol=tolerance * total.max())
-        x = p["other"][p["indices"][: p["indptr"][1]]].astype(float)
-        a = p["precision"] + 1.3 * (x.T @ x + len(x) * p["covariance"])
-        np.testing.assert_allclose(covariances[0] @ a, np.eye(k), atol=100 * tolerance)
+        for covariance, (_, _, a, _) in zip(covariances, equations(p), strict=True):
+            np.testing.assert_allclose(covariance @ a, np.eye(k), atol=100 * tolerance)
+        diagonals = np.full((13, 1, k), np.nan, dtype)
+        vb_kernel.posterior_rows(*p.values(), means, diagonals, 1)
+        np.testing.assert_array_equal(diagonals[:, 0], np.diagonal(covariances, axis1=1, axis2=2))
+
+
+@DTYPES
+@pytest.mark.parametrize("kinds", [{}, {"weights": True, "shifts": True}], ids=named)
+def test_samples_are_those_of_loops(vb_kernel, kinds, dtype):
+    tolerance = 1e-11 if dtype == np.float64 else 2e-4
+    for k in N_FEATURES:
+        p = problem(k, dtype, longest=60, **kinds)
+        p["column_covariances"][...] = 0
+        noise = np.random.default_rng(1).normal(size=(13, k)).astype(dtype)
+        means, samples, n_failed = drawn(vb_kernel, p, noise)
+        assert n_failed == 0
+        np.testing.assert_array_equal(drawn(vb_kernel, p, noise, with_means=False)[1], samples)
+        for row, (_, _, a, b) in enumerate(equations(p)):
+            mean, upper = np.linalg.solve(a, b), np.linalg.cholesky(a).T
+            np.testing.assert_allclose(means[row], mean, rtol=0, atol=tolerance)
+            sample = mean + np.linalg.solve(upper, noise[row].astype(float))
+            np.testing.assert_allclose(samples[row], sample, rtol=0, atol=tolerance)
 
 
 def test_a_row_without_entries_is_where_the_prior_is(vb_kernel):
     p = problem(9)
-    np.testing.assert_allclose(solved(vb_kernel, p)[0][3], p["mean"], rtol=1e-9, atol=1e-12)
-    nothing = p | {"indptr": np.zeros(3, dtype=np.int64)}
-    nothing |= {name: p[name][:0] for name in ("indices", "values")}
-    means, n_failed, total, weighted, _ = solved(vb_kernel, nothing)
-    assert n_failed == 0
-    np.testing.assert_allclose(means, [p["mean"]] * 2, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(total, 2 * np.linalg.inv(p["precision"]), rtol=1e-9, atol=1e-12)
-    assert not weighted.any()
+    mean = np.linalg.solve(p["precision"], p["shift"][0])
+    np.testing.assert_allclose(solved(vb_kernel, p)[0][3], mean, rtol=1e-9, atol=1e-12)
+    for columns in (p["column_covariances"], np.zeros((40, 9, 9)), np.zeros((40, 1, 9))):
+        nothing = p | {"indptr": np.zeros(3, dtype=np.int64), "column_covariances": columns}
+        nothing |= {name: p[name][:0] for name in ("indices", "values")}
+        means, n_failed, total, weighted, _, uncertainty = solved(vb_kernel, nothing)
+        assert n_failed == 0
+        assert uncertainty == 0
+        np.testing.assert_allclose(means, [mean] * 2, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(total, 2 * np.linalg.inv(p["precision"]), rtol=1e-9, atol=1e-12)
+        assert not weighted.any()
+
+
+def test_no_rows(vb_kernel):
+    p = problem(5) | {"indptr": np.zeros(1, dtype=np.int64)}
+    p |= {name: p[name][:0] for name in ("indices", "values")}
+    assert drawn(vb_kernel, p, np.zeros((0, 5)))[2] == 0
+    assert solved(vb_kernel, p)[1] == 0
 
 
 def test_a_weight_of_two_is_a_rating_twice(vb_kernel):
@@ -112,25 +202,31 @@ def test_a_weight_of_two_is_a_rating_twice(vb_kernel):
 @DTYPES
 def test_same_bits_for_any_number_of_threads(compiled_vb, dtype):
     # above THREAD_WORK of _parallel.pxd, so that threads are started
-    p = problem(33, dtype, n=700, longest=200)
-    alone = solved(compiled_vb, p)
-    for n_threads in (2, 3, 8, 0):
-        for one, other in zip(alone, solved(compiled_vb, p, n_threads), strict=True):
-            assert np.asarray(one).tobytes() == np.asarray(other).tobytes(), f"{n_threads} threads"
+    for each in (False, True):
+        p = problem(33, dtype, n=700, longest=200, each=each)
+        noise = np.random.default_rng(1).normal(size=(700, 33)).astype(dtype)
+        alone = (*solved(compiled_vb, p), *drawn(compiled_vb, p, noise))
+        for n_threads in (2, 3, 8, 0):
+            found = *solved(compiled_vb, p, n_threads), *drawn(compiled_vb, p, noise, n_threads)
+            for one, other in zip(alone, found, strict=True):
+                assert np.asarray(one).tobytes() == np.asarray(other).tobytes(), n_threads
 
 
 @DTYPES
-@pytest.mark.parametrize("where", ["values", "other", "offsets"])
+@pytest.mark.parametrize("where", ["values", "other", "offsets", "column_covariances"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_rows_without_a_finite_posterior_are_counted(vb_kernel, where, bad, dtype):
-    p = problem(6, dtype, weights=True)
+    p = problem(6, dtype, weights=True, each=True)
     p[where][...] = bad
     assert solved(vb_kernel, p)[1] == 12  # all but the one without entries
+    if where != "column_covariances":
+        assert drawn(vb_kernel, p, np.zeros((13, 6), dtype))[2] == 12
 
 
 def test_a_precision_that_is_not_positive_fails(vb_kernel):
     p = problem(6) | {"precision": -50 * np.eye(6)}
     assert solved(vb_kernel, p)[1] >= 1
+    assert drawn(vb_kernel, p, np.zeros((13, 6)))[2] >= 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
@@ -142,16 +238,41 @@ def test_interruptions(vb_kernel, n_threads):
 
 
 @pytest.mark.parametrize(
-    "name", ["indptr", "indices", "values", "offsets", "precision", "covariance", "mean"]
+    "name", ["indptr", "indices", "values", "offsets", "precision", "shift", "column_covariances"]
 )
 def test_shapes_are_checked(compiled_vb, name):
-    p = problem(6)
+    p = problem(6, each=True, shifts=True)
     p[name] = np.ascontiguousarray(p[name][:-1])
-    with pytest.raises(ValueError, match=name if name != "indptr" else "indptr|indices"):
+    match = name if name != "indptr" else "indptr|indices"
+    with pytest.raises(ValueError, match=match):
         compiled_vb.posterior_rows(*p.values(), np.zeros((13, 6)), None, 1)
+    if name != "column_covariances":
+        with pytest.raises(ValueError, match=match):
+            drawn(compiled_vb, p, np.zeros((13, 6)))
+
+
+@pytest.mark.parametrize("shape", [(12, 6, 6), (13, 5, 6), (13, 2, 6), (13, 1, 5)])
+def test_shapes_of_covariances_are_checked(compiled_vb, shape):
+    p = problem(6, m=13, each=True)
+    with pytest.raises(ValueError, match="covariances must have"):
+        compiled_vb.posterior_rows(*p.values(), np.zeros((13, 6)), np.zeros(shape), 1)
+    p["column_covariances"] = np.zeros(shape)
+    with pytest.raises(ValueError, match="column_covariances must have"):
+        compiled_vb.posterior_rows(*p.values(), np.zeros((13, 6)), None, 1)
+
+
+@pytest.mark.parametrize("wrong", ["noise", "means"])
+def test_shapes_of_samples_are_checked(compiled_vb, wrong):
+    out = {name: np.zeros((13, 6)) for name in ("noise", "means", "drawn")}
+    out[wrong] = np.zeros((13, 5))
+    arguments = list(problem(6).values())[:-1]
+    with pytest.raises(ValueError, match=wrong):
+        compiled_vb.draw_rows(*arguments, *out.values(), 1)
 
 
 def test_noise_without_a_precision_is_refused(vb_kernel):
     for bad in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="noise_precision"):
             solved(vb_kernel, problem(6) | {"noise_precision": bad})
+        with pytest.raises(ValueError, match="noise_precision"):
+            drawn(vb_kernel, problem(6) | {"noise_precision": bad}, np.zeros((13, 6)))

@@ -30,6 +30,20 @@ def reference(ratings, model, n_epochs):
     ]
     prior = [(np.zeros(d + 1), 5 * np.eye(d + 1)) for _ in range(2)]
     shared, noise, total = [np.zeros((d + 1, d + 1))] * 2, 1.0, weights.sum()
+    each = [np.zeros((len(rows), d + 1, d + 1)) for rows in vectors]
+
+    def known(side, row):
+        """Covariance of factors, what they have in common with the bias, variance of that."""
+        c = {
+            "mean": shared[side],
+            "full": each[side][row],
+            "diag": np.diag(np.diag(each[side][row])),
+        }
+        covariance = c[model.covariance].copy()
+        common, variance = np.append(covariance[:d, d], 0), covariance[d, d]
+        covariance[d] = covariance[:, d] = 0
+        return covariance, common, variance
+
     places = [users, items]
     for _ in range(n_epochs):
         divergence = 0.0
@@ -37,19 +51,19 @@ def reference(ratings, model, n_epochs):
             own, other = places[side], places[1 - side]
             x = np.column_stack([vectors[1 - side][:, :d], np.ones(len(vectors[1 - side]))])
             offsets = vectors[1 - side][:, d]
-            covariance = shared[1 - side].copy()
-            k = np.append(covariance[:d, d], 0)
-            covariance[d] = covariance[:, d] = 0
             m, precision = prior[side]
             sums, weighted, spread, n_rows, log_det = 0.0, 0.0, 0.0, 0, 0.0
             for row in range(len(vectors[side])):
                 mine = own == row
                 w, columns = weights[mine], other[mine]
-                a = precision + noise * ((x[columns].T * w) @ x[columns] + w.sum() * covariance)
-                b = precision @ m + noise * (
-                    (w * (y[mine] - offsets[columns])) @ x[columns] - w.sum() * k
-                )
+                a = precision + noise * ((x[columns].T * w) @ x[columns])
+                b = precision @ m + noise * ((w * (y[mine] - offsets[columns])) @ x[columns])
+                for column, weight in zip(columns, w, strict=True):
+                    covariance, common, _ = known(1 - side, column)
+                    a += noise * weight * covariance
+                    b -= noise * weight * common
                 vectors[side][row] = np.linalg.solve(a, b)
+                each[side][row] = np.linalg.inv(a)
                 if mine.any():
                     sums = sums + np.linalg.inv(a)
                     weighted = weighted + w.sum() * np.linalg.inv(a)
@@ -66,14 +80,12 @@ def reference(ratings, model, n_epochs):
             ) + 0.5 * (np.trace(precision) - log_prior)
         p, q = vectors
         predicted = (p[users, :d] * q[items, :d]).sum(axis=1) + p[users, d] + q[items, d]
-        of_users, of_items = shared
         error = 0.0
         for u, i, rest, w in zip(users, items, y - predicted, weights, strict=True):
-            variance = p[u, :d] @ of_items[:d, :d] @ p[u, :d]
-            variance += q[i, :d] @ of_users[:d, :d] @ q[i, :d]
-            variance += np.trace(of_users[:d, :d] @ of_items[:d, :d])
-            variance += of_users[d, d] + of_items[d, d]
-            variance += 2 * q[i, :d] @ of_users[:d, d] + 2 * p[u, :d] @ of_items[:d, d]
+            design, of_user = np.append(q[i, :d], 1), each[0][u]
+            of_item, common, variance = known(1, i)
+            variance += p[u] @ of_item @ p[u] + 2 * p[u] @ common
+            variance += design @ of_user @ design + np.trace(of_user @ of_item)
             error += w * (rest**2 + variance)
         noise = total / error
         yield {
@@ -81,15 +93,22 @@ def reference(ratings, model, n_epochs):
             "predicted": mean + s * predicted,
             "prior": prior,
             "shared": shared,
+            "each": each,
             "noise": noise,
             "objective": 0.5 * (np.log(2 * np.pi / noise) + 1) + divergence / total,
         }
 
 
+COVARIANCES = pytest.mark.parametrize("covariance", ["mean", "full", "diag"])
+
+
+@COVARIANCES
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weights"])
-def test_epochs_are_those_of_loops(weighted):
+def test_epochs_are_those_of_loops(weighted, covariance):
     ratings = small(weighted).astype(np.float64)
-    model = VBMF(n_factors=4, max_iter=5, tol=0, random_state=0, dtype=np.float64).fit(ratings)
+    model = VBMF(
+        n_factors=4, covariance=covariance, max_iter=5, tol=0, random_state=0, dtype=np.float64
+    ).fit(ratings)
     states = list(reference(ratings, model, 5))
     np.testing.assert_allclose(
         model.history_.objectives, [state["objective"] for state in states], rtol=1e-9
@@ -104,14 +123,245 @@ def test_epochs_are_those_of_loops(weighted):
             model.prior_precisions_[side], last["prior"][side][1], rtol=1e-7, atol=1e-9
         )
         np.testing.assert_allclose(model.mean_covariances_[side], last["shared"][side], atol=1e-9)
+        kept = (model.user_covariances_, model.item_covariances_)[side]
+        if covariance == "full":
+            np.testing.assert_allclose(kept, last["each"][side], atol=1e-9)
+        elif covariance == "diag":
+            diagonals = np.diagonal(last["each"][side], axis1=1, axis2=2)
+            np.testing.assert_allclose(kept[:, 0], diagonals, atol=1e-9)
+        else:
+            assert kept is None
 
 
-def test_the_last_half_step_is_fold_in():
+def bound(model, ratings):
+    """Negative evidence bound for each rating, from the definition of its parts."""
+    s, noise, d = model.scale_, model.noise_precision_[0], model.n_factors
+    p = np.column_stack([model.user_factors_ / np.sqrt(s), model.user_biases_ / s])
+    q = np.column_stack([model.item_factors_ / np.sqrt(s), model.item_biases_ / s])
+    weights = np.ones(ratings.n_ratings) if ratings.user_weights is None else ratings.user_weights
+    total = 0.0
+    pairs = zip(ratings.users, ratings.user_indices, strict=True)
+    for (u, i), value, w in zip(pairs, ratings.user_values, weights, strict=True):
+        # the second moment of the residual, the vectors being independent: E[v v'] = C + v v'
+        left, right = np.append(p[u], 1.0), np.append(q[i], 1.0)
+        first, second = (np.outer(vector, vector) for vector in (left, right))
+        first[:-1, :-1] += model.user_covariances_[u]
+        second[:-1, :-1] += model.item_covariances_[i]
+        # residual = left' M right
+        m = np.zeros((d + 2, d + 2))
+        m[:d, :d], m[d, d + 1], m[d + 1, d] = -np.eye(d), -1, -1
+        m[d + 1, d + 1] = (value - model.mean_) / s
+        square = np.trace(first @ m @ second @ m.T)
+        total += 0.5 * w * (np.log(2 * np.pi / noise) + noise * square)
+    for side, vectors, covariances, rows in (
+        (0, p, model.user_covariances_, ratings.users),
+        (1, q, model.item_covariances_, ratings.user_indices),
+    ):
+        precision, mean = model.prior_precisions_[side], model.prior_means_[side]
+        for row in np.unique(rows):
+            away, covariance = vectors[row] - mean, covariances[row]
+            total += 0.5 * (np.trace(precision @ covariance) + away @ precision @ away - d - 1)
+            total -= 0.5 * np.linalg.slogdet(precision @ covariance)[1]
+        total += 0.5 * (np.trace(precision) - np.linalg.slogdet(precision)[1])
+    return total / weights.sum()
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weights"])
+def test_the_objective_is_the_evidence_bound(weighted):
+    ratings = small(weighted).astype(np.float64)
+    for n_epochs in (1, 6):
+        model = VBMF(
+            n_factors=3,
+            covariance="full",
+            max_iter=n_epochs,
+            tol=0,
+            random_state=0,
+            dtype=np.float64,
+        ).fit(ratings)
+        assert model.history_.objectives[-1] == pytest.approx(bound(model, ratings), rel=1e-9)
+
+
+def uneven(seed, **kwargs):
+    return make_ratings(60, 45, 700, noise=0.7, random_state=seed, **kwargs).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [small().astype(np.float64), small(weighted=True).astype(np.float64), uneven(0), uneven(1)],
+    ids=["small", "weights", "first", "second"],
+)
+def test_the_bound_never_rises(ratings):
+    for n_factors in (1, 5, 12):
+        model = VBMF(
+            n_factors=n_factors,
+            covariance="full",
+            max_iter=30,
+            tol=0,
+            random_state=1,
+            dtype=np.float64,
+        ).fit(ratings)
+        objectives = np.array(model.history_.objectives)
+        assert len(objectives) == 30
+        assert np.all(np.diff(objectives) <= 1e-10 * np.abs(objectives[1:]))
+        assert objectives[-1] < objectives[0] - 1e-3
+
+
+def test_covariances_in_single_precision():
     ratings = small()
-    epochs = [VBMF(n_factors=4, max_iter=n, tol=0, random_state=0).fit(ratings) for n in (4, 5)]
+    for covariance in ("full", "diag"):
+        one, other = (
+            VBMF(n_factors=4, covariance=covariance, random_state=0, dtype=dtype).fit(ratings)
+            for dtype in (np.float32, np.float64)
+        )
+        assert one.user_covariances_.dtype == one.item_covariances_.dtype == np.float32
+        np.testing.assert_allclose(one.predict_all(), other.predict_all(), atol=2e-3)
+
+
+def kept(covariance, ratings=None, **kwargs):
+    ratings = small() if ratings is None else ratings
+    model = VBMF(n_factors=3, covariance=covariance, random_state=0, dtype=np.float64, **kwargs)
+    return model.fit(ratings.astype(np.float64))
+
+
+@COVARIANCES
+def test_explanations_add_up_to_the_folded_in_row(covariance):
+    model = kept(covariance, small(weighted=True), clip=False)
+    row = model.fold_in(model.ratings_)[4]
+    _, parts = model.explain(4, 7)
+    from_row = model.inverse_transform(row[np.newaxis])[0, 7]
+    assert parts.sum() + model.mean_ + model.item_biases_[7] == pytest.approx(from_row, rel=1e-9)
+
+
+@COVARIANCES
+def test_files_hold_covariances(covariance, tmp_path):
+    from matfact.persistence import load, save  # noqa: PLC0415
+
+    model = kept(covariance)
+    save(model, tmp_path / "model.npz")
+    loaded = load(tmp_path / "model.npz")
+    for name in ("user_covariances_", "item_covariances_"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
+    new = np.full((2, 19), np.nan)
+    new[0, [1, 4, 6]] = 3, 2, 5
+    assert loaded.fold_in(new).tobytes() == model.fold_in(new).tobytes()
+    for one, other in zip(
+        loaded.predict([1, 2], [3, 4], return_std=True),
+        model.predict([1, 2], [3, 4], return_std=True),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_changed_covariances_in_a_file_are_refused(tmp_path):
+    from matfact.exceptions import ModelFileError  # noqa: PLC0415
+    from matfact.persistence import load, save  # noqa: PLC0415
+
+    full, path = np.zeros((19, 4, 4)), tmp_path / "model.npz"
+    for covariance, wrong in (
+        ("full", None),
+        ("full", full[:, :3]),
+        ("full", full[:18]),
+        ("full", full[:, :1]),
+        ("diag", full),
+        ("diag", full[:, 0]),
+        ("mean", full),
+    ):
+        model = kept(covariance)
+        model.item_covariances_ = None if wrong is None else np.ascontiguousarray(wrong)
+        save(model, path)
+        with pytest.raises(ModelFileError, match="item_covariances"):
+            load(path)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_covariances_of_added_rows(covariance):
+    model = kept(covariance)
+    prior = np.linalg.inv(model.prior_precisions_)
+    matrix, added = np.full((26, 19), np.nan), np.full((2, 19), np.nan)
+    users, items, values = model.ratings_.to_triples()
+    matrix[users, items] = values
+    added[0] = matrix[4]
+    again = model.fold_in(model.ratings_)[4]
+    model.add_users(added)
+    np.testing.assert_allclose(model.user_factors_[26], again[:3], rtol=1e-12)
+    assert model.user_covariances_.shape == (28, *model.user_covariances_.shape[1:])
+    columns = np.full((28, 1), np.nan)
+    columns[:26, 0] = matrix[:, 2]
+    model.add_items(columns)
+    assert model.item_covariances_.shape == (20, *model.item_covariances_.shape[1:])
+    unknown = prior[0] if covariance == "full" else np.diag(prior[0])[np.newaxis]
+    np.testing.assert_allclose(model.user_covariances_[27], unknown, rtol=1e-9, atol=1e-12)
+    # what is added has seen the same ratings as what was there
+    for found, like in (
+        (model.user_covariances_[26], model.user_covariances_[4]),
+        (model.item_covariances_[19], model.item_covariances_[2]),
+    ):
+        np.testing.assert_allclose(found, like, atol=0.1 * np.abs(like).max())
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_covariances_follow_their_ids(covariance):
+    users, items, values = small().to_triples()
+    named = Ratings.from_triples([f"u{u}" for u in users], [f"i{i}" for i in items], values)
+    model = kept(covariance, named)
+    before = {
+        name: model.user_covariances_[model.user_ids_.positions(name)] for name in ("u3", "u9")
+    }
+    more = Ratings.from_triples(["new", "u3"], ["i2", "i0"], [4.0, 2.0])
+    model.set_params(max_iter=1)
+    fresh = model._start(model._united(more, more), 0)
+    model._carried_over(fresh, model._united(more, more))
+    ids = model._united(more, more).user_ids
+    for name, covariances in before.items():
+        np.testing.assert_array_equal(fresh["user_covariances"][ids.positions(name)], covariances)
+    assert fresh["user_covariances"][ids.positions("new")].any()
+    model.partial_fit(more)
+    assert len(model.user_covariances_) == len(model.user_ids_) == len(ids)
+    assert np.isfinite(model.predict(["new"], ["i4"], return_std=True)).all()
+
+
+def test_a_warm_start_with_other_covariances_is_refused():
+    model = kept("full", warm_start=True)
+    for other in ("diag", "mean"):
+        with pytest.raises(ValueError, match=f"covariance was 'full' and is '{other}' now"):
+            model.set_params(covariance=other).fit(small())
+    model.set_params(covariance="full", n_factors=5)
+    with pytest.raises(ValueError, match="n_factors was 3"):
+        model.fit(small())
+
+
+def test_unknown_covariances_are_refused():
+    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'mean'"):
+        VBMF(covariance="each").fit(small())
+
+
+@COVARIANCES
+def test_same_bits_for_any_number_of_threads(covariance):
+    ratings = make_ratings(300, 200, 6000, random_state=0)
+
+    def fitted(n_threads):
+        model = VBMF(
+            n_factors=16, covariance=covariance, max_iter=3, random_state=0, n_threads=n_threads
+        )
+        return model.fit(ratings)
+
+    one, other = fitted(1), fitted(2)
+    assert one.user_factors_.tobytes() == other.user_factors_.tobytes()
+    assert one.noise_precision_.tobytes() == other.noise_precision_.tobytes()
+    if covariance != "mean":
+        assert one.item_covariances_.tobytes() == other.item_covariances_.tobytes()
+
+
+@COVARIANCES
+def test_the_last_half_step_is_fold_in(covariance):
+    ratings = small()
+    epochs = [
+        VBMF(n_factors=4, covariance=covariance, max_iter=n, tol=0, random_state=0).fit(ratings)
+        for n in (4, 5)
+    ]
     before = epochs[0]
     # given the items of the fifth epoch, and what was learned in the fourth
-    for name in ("item_factors_", "item_biases_"):
+    for name in ("item_factors_", "item_biases_", "item_covariances_"):
         setattr(before, name, getattr(epochs[1], name))
     covariances = before.mean_covariances_.copy()
     covariances[1] = epochs[1].mean_covariances_[1]
@@ -169,9 +419,10 @@ def test_units_do_not_matter(scale):
     np.testing.assert_allclose(other.predict_all(), scale * one.predict_all() + 7, rtol=1e-6)
 
 
-def test_spreads_are_those_of_loops():
+@COVARIANCES
+def test_spreads_are_those_of_loops(covariance):
     ratings = small().astype(np.float64)
-    model = VBMF(n_factors=3, random_state=0, dtype=np.float64).fit(ratings)
+    model = kept(covariance)
     users, items = [0, 3, 25, 3, 7], [4, 0, 2, 18, 4]  # user 25 and item 18 have no ratings
     predicted, std = model.predict(users, items, return_std=True)
     np.testing.assert_array_equal(predicted, model.predict(users, items))
@@ -182,17 +433,23 @@ def test_spreads_are_those_of_loops():
     ]
     places = [ratings.users, ratings.user_indices]
 
-    def covariance(side, row):
-        x = vectors[1 - side][places[1 - side][places[side] == row]].copy()
+    def covariance_of(side, row):
+        columns = places[1 - side][places[side] == row]
+        own = (model.user_covariances_, model.item_covariances_)
+        if covariance == "full":
+            return own[side][row]
+        x = vectors[1 - side][columns].copy()
         x[:, -1] = 1
-        other = model.mean_covariances_[1 - side].copy()
+        other = len(x) * model.mean_covariances_[1 - side]
+        if covariance == "diag":
+            other = np.diag(own[1 - side][columns, 0].sum(axis=0))
         other[-1] = other[:, -1] = 0
-        return np.linalg.inv(model.prior_precisions_[side] + noise * (x.T @ x + len(x) * other))
+        return np.linalg.inv(model.prior_precisions_[side] + noise * (x.T @ x + other))
 
     rng = np.random.default_rng(0)
     for place, (u, i) in enumerate(zip(users, items, strict=True)):
         draws = [
-            rng.multivariate_normal(vectors[side][row], covariance(side, row), 400_000)
+            rng.multivariate_normal(vectors[side][row], covariance_of(side, row), 100_000)
             for side, row in ((0, u), (1, i))
         ]
         sampled = (draws[0][:, :3] * draws[1][:, :3]).sum(axis=1) + draws[0][:, 3] + draws[1][:, 3]
@@ -228,6 +485,9 @@ def test_spreads_of_what_is_unknown_and_of_nothing():
     model.ratings_ = None
     with pytest.raises(ValueError, match="return_std needs the ratings"):
         model.predict(0, 1, return_std=True)
+    model = kept("full")
+    model.ratings_ = None
+    assert model.predict(0, 1, return_std=True)[1] > 0
 
 
 def test_single_precision_is_enough():

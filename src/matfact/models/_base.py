@@ -277,7 +277,7 @@ class FactorModel(Serving, ABC):
         self.user_biases_, self.item_biases_ = factors.user_biases, factors.item_biases
         self.mean_, self.prior_ = factors.mean, factors.prior
         for name in (*self._own_arrays, *self._shared_arrays):
-            setattr(self, f"{name}_", arrays[name])
+            setattr(self, f"{name}_", arrays.get(name))
 
     def _validation_error(
         self,

@@ -40,6 +40,8 @@ class Factors:
     mean : float
     prior : float
         What is predicted for an unknown user and an unknown item: the mean, if there are biases.
+    user_covariances, item_covariances : ndarray or None
+        What is not known of each row of factors and bias, if the model keeps that.
     """
 
     user_factors: Floats
@@ -48,10 +50,12 @@ class Factors:
     item_biases: Floats | None
     mean: float
     prior: float
+    user_covariances: Floats | None = None
+    item_covariances: Floats | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats], mean: float, prior: float) -> Self:
-        """Take factors and biases from a mapping; biases may be absent."""
+        """Take factors and the rest from a mapping; all but factors may be absent."""
         return cls(
             arrays["user_factors"],
             arrays["item_factors"],
@@ -59,6 +63,8 @@ class Factors:
             arrays.get("item_biases"),
             mean,
             prior,
+            arrays.get("user_covariances"),
+            arrays.get("item_covariances"),
         )
 
     def transposed(self) -> Factors:
@@ -70,11 +76,15 @@ class Factors:
             self.user_biases,
             self.mean,
             self.prior,
+            self.item_covariances,
+            self.user_covariances,
         )
 
     def with_users(self, user_factors: Floats, user_biases: Floats | None) -> Factors:
         """Return the same items with other users."""
-        return replace(self, user_factors=user_factors, user_biases=user_biases)
+        return replace(
+            self, user_factors=user_factors, user_biases=user_biases, user_covariances=None
+        )
 
     def predict_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int

@@ -55,13 +55,16 @@ class FittedModel(Parameters):
     n_features_in_: int
 
     _own_arrays: ClassVar[tuple[str, ...]] = ()
-    """Further arrays that the solver updates, a row a user or an item: user_... or item_..."""
+    """Further arrays that the solver updates, a row a user or an item: user_... or item_...
+
+    A model that can do without them has None in their place.
+    """
 
     _shared_arrays: ClassVar[tuple[str, ...]] = ()
     """The same of arrays that belong to no single row; the first axis may be that of both sides."""
 
-    def _shared_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the shared arrays of a fitted model."""
+    def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
+        """Return the shapes of further arrays of a fitted model; None where there is none."""
         return {}
 
     def _is_fitted(self) -> bool:
@@ -83,6 +86,8 @@ class FittedModel(Parameters):
             self.item_biases_,
             self.mean_,
             self.prior_,
+            getattr(self, "user_covariances_", None),
+            getattr(self, "item_covariances_", None),
         )
 
     def _threads(self) -> int:

@@ -83,6 +83,11 @@ class Growing(FittedModel):
             )
         return own, biases
 
+    def _solve_arrays(self, rows: Rows, factors: Factors, side: Side) -> dict[str, Floats]:
+        """Return by name what `_solve_rows` does, and what else a model keeps of solved rows."""
+        own, biases = self._solve_rows(rows, factors, side)
+        return {"factors": own} if biases is None else {"factors": own, "biases": biases}
+
     def _gram(self, factors: Factors) -> NDArray[np.float64] | None:  # noqa: ARG002 (for others)
         """Return the gram matrix of the items if absent ratings count as zeros, else None."""
         return None
@@ -209,12 +214,9 @@ class Growing(FittedModel):
         ratings = self._numbered_on(X, "users")
         rows = Rows.aligned(ratings, self.item_ids_, "items")
         ids = self.user_ids_.extend(ratings.user_ids.ids)
-        factors, biases = self._solve_rows(rows, self._factors(), "users")
+        solved = self._solve_arrays(rows, self._factors(), "users")
         together = None if self.ratings_ is None else united(self.ratings_, ratings)
-        self.user_factors_ = np.concatenate([self.user_factors_, factors])
-        if self.user_biases_ is not None and biases is not None:
-            self.user_biases_ = np.concatenate([self.user_biases_, biases])
-        self._append_own("user", ratings)
+        self._append("user", solved, ratings)
         self.user_ids_, self.ratings_ = ids, together
         return self
 
@@ -248,12 +250,9 @@ class Growing(FittedModel):
         ratings = self._numbered_on(X, "items")
         rows = Rows.aligned(ratings.transpose(), self.user_ids_, "users")
         ids = self.item_ids_.extend(ratings.item_ids.ids)
-        factors, biases = self._solve_rows(rows, self._factors().transposed(), "items")
+        solved = self._solve_arrays(rows, self._factors().transposed(), "items")
         together = None if self.ratings_ is None else united(self.ratings_, ratings)
-        self.item_factors_ = np.concatenate([self.item_factors_, factors])
-        if self.item_biases_ is not None and biases is not None:
-            self.item_biases_ = np.concatenate([self.item_biases_, biases])
-        self._append_own("item", ratings)
+        self._append("item", solved, ratings)
         self.item_ids_, self.ratings_, self.n_features_in_ = ids, together, len(ids)
         return self
 
@@ -281,13 +280,15 @@ class Growing(FittedModel):
         new[axis] = IdMap(np.arange(ratings.shape[axis]) + len(known[axis]))
         return ratings.with_ids(*new)
 
-    def _append_own(self, side: str, ratings: Ratings) -> None:
-        """Lengthen the arrays that the solver keeps beside the factors by fresh rows."""
+    def _append(self, side: str, solved: dict[str, Floats], ratings: Ratings) -> None:
+        """Lengthen the arrays of a side by solved rows, and others of the solver by fresh ones."""
+        rows: dict[str, Any] = {f"{side}_{name}": array for name, array in solved.items()}
         fresh = self._start(ratings, self.seed_)
         for name in self._own_arrays:
-            if name.startswith(side):
-                old = getattr(self, f"{name}_")
-                setattr(self, f"{name}_", np.concatenate([old, fresh[name]]))
+            if name.startswith(side) and getattr(self, f"{name}_") is not None:
+                rows.setdefault(name, fresh.get(name))
+        for name, array in rows.items():
+            setattr(self, f"{name}_", np.concatenate([getattr(self, f"{name}_"), array]))
 
     def _united(self, ratings: Ratings, X: object) -> Ratings:
         """Return the ratings of the model together with others, for `partial_fit`."""
@@ -319,7 +320,6 @@ class Growing(FittedModel):
         factors = Factors.from_arrays(arrays, self.mean_, self.prior_)
         if side == "item":
             factors = factors.transposed()
-        solved, biases = self._solve_rows(rows, factors, "users" if side == "user" else "items")
-        arrays[f"{side}_factors"][places] = solved
-        if biases is not None:
-            arrays[f"{side}_biases"][places] = biases
+        solved = self._solve_arrays(rows, factors, "users" if side == "user" else "items")
+        for name, array in solved.items():
+            arrays[f"{side}_{name}"][places] = array

@@ -2,7 +2,8 @@
 
 Everything here is in units in which ratings have mean 0 and mean square 1; vectors are factors and
 then the bias. Of each side three things are learned: the prior of its rows, and the mean covariance
-of their posteriors, weighted by the ratings that each takes part in.
+of their posteriors, weighted by the ratings that each takes part in. Where a model keeps the
+covariance of each row, those stand in place of the mean.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = [
     "SHARED",
     "SIDES",
     "Posteriors",
-    "covariance_of_design",
+    "column_covariances",
     "design",
     "scaled_vectors",
     "shared_start",
@@ -51,21 +52,21 @@ class Posteriors:
     Attributes
     ----------
     means : ndarray of shape (n, n_factors + 1)
-    each : ndarray of shape (n, n_factors + 1, n_factors + 1) or None
-        Covariance of each row, if it was wanted.
     covariances, weighted : ndarray of shape (n_factors + 1, n_factors + 1)
         Sums of the covariances, plain and weighted by the ratings of the rows.
     log_determinants : float
         Sum of their logarithms.
+    uncertainty : float
+        Expected squared error of the ratings, summed, beyond that of the means.
     n_failed : int
         Rows without a finite posterior.
     """
 
     means: Floats
-    each: Floats | None
     covariances: Doubles
     weighted: Doubles
     log_determinants: float
+    uncertainty: float
     n_failed: int
 
 
@@ -88,7 +89,8 @@ def solve_side(
     side: Side,
     n_threads: int,
     *,
-    want_each: bool = False,
+    prior_means: Doubles | None = None,
+    covariances: Floats | None = None,
 ) -> Posteriors:
     """Compute the posteriors of rows of one side, given the items of `factors`.
 
@@ -105,34 +107,39 @@ def solve_side(
     side : {"users", "items"}
         Of the rows.
     n_threads : int
-    want_each : bool, default=False
-        Whether to return the covariance of each row.
+    prior_means : ndarray of float64, shape (1 or n, n_factors + 1), default=None
+        Means of the prior: one, or one for each row; None for the side's own in `shared`.
+    covariances : ndarray of shape (n, n_factors + 1 or 1, n_factors + 1), default=None
+        Takes the covariance of each row, or its diagonal.
     """
     own = SIDES.index(side)
     other, offsets = design(factors, scale)
-    covariance, correlation = covariance_of_design(shared, 1 - own)
     dtype = other.dtype
+    precision = np.ascontiguousarray(shared["prior_precisions"][own])
+    noise = float(shared["noise_precision"][0])
+    if prior_means is None:
+        prior_means = shared["prior_means"][own][np.newaxis]
     values = ((rows.values - dtype.type(factors.mean)) / dtype.type(scale)).astype(dtype)
     size = other.shape[1]
     means = np.zeros((len(rows), size), dtype=dtype)
-    each = np.zeros((len(rows), size, size), dtype=dtype) if want_each else None
-    n_failed, covariances, weighted, log_determinants = vb.posterior_rows(
+    n_failed, total, weighted, log_determinants, uncertainty = vb.posterior_rows(
         rows.indptr,
         rows.indices,
         values,
         rows.weights,
         other,
         offsets,
-        float(shared["noise_precision"][0]),
-        np.ascontiguousarray(shared["prior_precisions"][own]),
-        np.ascontiguousarray(shared["prior_means"][own]),
-        covariance,
-        correlation,
+        noise,
+        precision,
+        np.ascontiguousarray(prior_means @ precision),
+        column_covariances(factors, shared, side),
         means,
-        each,
+        covariances,
         n_threads,
     )
-    return Posteriors(means, each, covariances, weighted, log_determinants, n_failed)
+    # sum tr(T A^-1), T being what the ratings add to the prior in A = noise T + precision
+    uncertainty += (len(rows) * size - float(np.sum(precision * total))) / noise
+    return Posteriors(means, total, weighted, log_determinants, max(uncertainty, 0.0), n_failed)
 
 
 def design(factors: Factors, scale: float) -> tuple[Floats, Floats]:
@@ -143,12 +150,26 @@ def design(factors: Factors, scale: float) -> tuple[Floats, Floats]:
     return vectors, offsets
 
 
-def covariance_of_design(shared: dict[str, Any], side: int) -> tuple[Doubles, Doubles]:
-    """Return the mean covariance of `design`, and what it has in common with the biases."""
-    covariance = shared["mean_covariances"][side].copy()
-    correlation = covariance[:, -1].copy()
-    correlation[-1] = covariance[-1] = covariance[:, -1] = 0
-    return covariance, correlation
+def column_covariances(factors: Factors, shared: dict[str, Any], side: Side) -> Floats:
+    """Return the covariance of each item of `factors` or their mean, or diagonals.
+
+    Parameters
+    ----------
+    factors : Factors
+    shared : dict
+        What `SHARED` names.
+    side : {"users", "items"}
+        Of the rows that are to be solved for; the items of `factors` are the other one.
+
+    Returns
+    -------
+    ndarray of shape (n_items or 1, n_factors + 1 or 1, n_factors + 1)
+    """
+    if factors.item_covariances is not None:
+        return factors.item_covariances
+    mean = shared["mean_covariances"][1 - SIDES.index(side)]
+    one: Floats = mean[np.newaxis].astype(factors.item_factors.dtype)
+    return one
 
 
 def scaled_vectors(factors: Floats, biases: Floats | None, scale: float) -> Floats:

@@ -47,23 +47,31 @@ class _Rows:
     def of(
         cls,
         positions: NDArray[np.int64],
-        ratings: Rows,
+        ratings: Ratings | None,
         factors: Factors,
         scale: float,
         shared: dict[str, Any],
         side: Side,
         n_threads: int,
     ) -> Self:
-        """Solve once more for the rows at some positions; -1 is one that is not known."""
+        """Take the rows at some positions; -1 is one that is not known.
+
+        Where the model does not keep their covariances, they are solved for once more.
+        """
         wanted, place = np.unique(positions, return_inverse=True)
         if len(wanted) and wanted[0] < 0:
             wanted, place = wanted[1:], np.where(positions < 0, len(wanted) - 1, place - 1)
-        found = solve_side(
-            ratings.chosen(wanted), factors, scale, shared, side, n_threads, want_each=True
-        )
-        assert found.each is not None  # noqa: S101 (they were wanted)
+        size, dtype = factors.user_factors.shape[1] + 1, factors.user_factors.dtype
         unknown = np.linalg.inv(shared["prior_precisions"][SIDES.index(side)])
-        covariances = np.concatenate([found.each, unknown[np.newaxis].astype(found.each.dtype)])
+        covariances = np.zeros((len(wanted) + 1, size, size), dtype=dtype)
+        covariances[-1] = unknown
+        kept = factors.user_covariances
+        if kept is not None and kept.shape[1] == size:
+            covariances[:-1] = kept[wanted]
+        else:
+            assert ratings is not None  # noqa: S101 (the caller has asked for them)
+            rows = Rows.of(ratings).chosen(wanted)
+            solve_side(rows, factors, scale, shared, side, n_threads, covariances=covariances[:-1])
         own = scaled_vectors(factors.user_factors[wanted], np.zeros(len(wanted)), scale)[:, :-1]
         vectors = np.vstack([own.astype(np.float64), np.zeros((1, own.shape[1]))])
         return cls(vectors, covariances, place)
@@ -72,7 +80,7 @@ class _Rows:
 def variances(
     users: NDArray[np.int64],
     items: NDArray[np.int64],
-    ratings: Ratings,
+    ratings: Ratings | None,
     factors: Factors,
     scale: float,
     shared: dict[str, Any],
@@ -84,8 +92,8 @@ def variances(
     Var = q'C q + p'D p + tr(C D) + C_bb + D_bb + 2 q.C_b + 2 p.D_b + noise, products over factors.
     """
     common = scale, shared
-    of_users = _Rows.of(users, Rows.of(ratings), factors, *common, "users", n_threads)
-    by_items = Rows.of(ratings.transpose())
+    of_users = _Rows.of(users, ratings, factors, *common, "users", n_threads)
+    by_items = None if ratings is None else ratings.transpose()
     of_items = _Rows.of(items, by_items, factors.transposed(), *common, "items", n_threads)
     out = np.full(len(users), 1 / float(shared["noise_precision"][0]))
     for start in range(0, len(users), BLOCK_PAIRS):

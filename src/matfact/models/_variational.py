@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.kernels import pairs
-from matfact.models._posteriors import SIDES, scaled_vectors, solve_side
+from matfact.models._posteriors import SIDES, solve_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,8 @@ class Variational:
     factors : Factors
         Made of `arrays`.
     arrays : dict of str to ndarray
-        Factors and biases in units of the ratings, and what `SHARED` names.
+        Factors and biases in units of the ratings, what `SHARED` names, and perhaps the covariance
+        of each row, which then belongs to `factors`, too.
     scale : float
         Unit of the solver.
     n_threads : int
@@ -75,7 +76,7 @@ class Variational:
         float
             Negative evidence bound for each rating, in nats; NaN if training diverged.
         """
-        divergence = 0.0
+        divergence = uncertainty = 0.0
         for side, factors in (("items", self._factors.transposed()), ("users", self._factors)):
             found = solve_side(
                 self._rows[side],
@@ -84,13 +85,15 @@ class Variational:
                 self.arrays,
                 side,  # type: ignore[arg-type]
                 self._threads,
+                covariances=self.arrays.get(f"{side[:-1]}_covariances"),
             )
             if found.n_failed:
                 return math.nan
             divergence += self._learn_side(side, found)
-        error = self._learn_noise() if self._n_ratings else 0.0
+            uncertainty = found.uncertainty  # of the users in the end, given the items as they are
         if not self._n_ratings:
             return divergence
+        error = self._learn_noise(uncertainty)
         precision = float(self.arrays["noise_precision"][0])
         fit = 0.5 * (math.log(2 * math.pi / precision) + precision * error)
         return fit + divergence / self._n_ratings
@@ -135,7 +138,7 @@ class Variational:
         self.arrays[f"{name}_factors"][...] = means[:, :-1] * dtype.type(math.sqrt(self._scale))
         self.arrays[f"{name}_biases"][...] = means[:, -1] * dtype.type(self._scale)
 
-    def _learn_noise(self) -> float:
+    def _learn_noise(self, uncertainty: float) -> float:
         """Set the precision of the noise; return the expected squared error of a rating."""
         rows, factors = self._rows["users"], self._factors
         squares = pairs.squared_error(
@@ -150,27 +153,9 @@ class Variational:
             factors.mean,
             self._threads,
         )
-        error = float(squares) / self._scale**2 / self._n_ratings + self._uncertainty()
+        error = (float(squares) / self._scale**2 + uncertainty) / self._n_ratings
         self.arrays["noise_precision"][0] = 1 / max(error, LEAST_NOISE)
         return error
-
-    def _uncertainty(self) -> float:
-        """Return the mean variance of predictions of the ratings, by the mean covariances."""
-        users, items = self.arrays["mean_covariances"]
-        moments = {}
-        for side in SIDES:
-            name = side[:-1]
-            vectors = scaled_vectors(
-                self.arrays[f"{name}_factors"], self.arrays[f"{name}_biases"], self._scale
-            )[:, :-1].astype(np.float64)
-            share = self._weights[side] / self._n_ratings
-            moments[side] = share @ vectors, (vectors * share[:, np.newaxis]).T @ vectors
-        of_users, of_items = users[:-1, :-1], items[:-1, :-1]
-        variance = np.sum(moments["users"][1] * of_items) + np.sum(moments["items"][1] * of_users)
-        variance += np.sum(of_users * of_items) + users[-1, -1] + items[-1, -1]
-        variance += 2 * moments["items"][0] @ users[:-1, -1]
-        variance += 2 * moments["users"][0] @ items[:-1, -1]
-        return max(float(variance), 0.0)
 
 
 def _weights_of_rows(rows: Rows) -> Doubles:

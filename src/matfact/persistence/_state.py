@@ -35,6 +35,7 @@ __all__ = ["model_from", "packed"]
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 SIDES = ("user", "item")
+AXES = {"biases": 1, "covariances": 3}
 LARGEST_SIDE = 2**31 - 1
 LARGEST_INT = 2**63 - 1
 
@@ -232,7 +233,7 @@ def _rows(arrays: Arrays, attribute: str, kind: str, shape: tuple[int, int]) -> 
             return None
         raise ModelFileError(f"array {name} is missing")
     size = shape[SIDES.index(name.partition("_")[0])]
-    axes = 1 if name.endswith("_biases") else 2
+    axes = AXES.get(name.partition("_")[2], 2)
     if array.dtype.kind != "f" or array.ndim != axes or len(array) != size or not array.size:
         raise ModelFileError(
             f"array {name} of dtype {array.dtype} and shape {array.shape} does not fit {size} rows"
@@ -269,8 +270,8 @@ def _check_together(model: Any, shape: tuple[int, int]) -> None:
         or len({array.dtype for array in rows if array is not None}) != 1
     ):
         raise ModelFileError("the factors of users and items do not belong together")
-    for name, expected in model._shared_shapes().items():  # noqa: SLF001 (the contract)
-        found = getattr(model, f"{name}_").shape
+    for name, expected in model._further_shapes().items():  # noqa: SLF001 (the contract)
+        found = getattr(getattr(model, f"{name}_"), "shape", None)
         if found != expected:
             raise ModelFileError(f"array {name} has shape {found}, not {expected}")
     low, high = model.rating_range_

@@ -11,12 +11,19 @@ cdef extern from "simd/vb_dispatch.h" nogil:
         const void *other
         const void *offsets
         const void *precision
-        const void *covariance
-        const void *correlation
-        const void *shift
+        const void *mean_covariance
+        const double *mean_correlation
+        const void *columns
+        Py_ssize_t column_size
+        int each
+        const double *shift
+        Py_ssize_t shift_step
         double noise_precision
+        const void *noise
         void *means
+        void *drawn
         void *covariances
+        Py_ssize_t covariance_size
 
     ctypedef struct VbKernels:
         int pad
@@ -24,6 +31,7 @@ cdef extern from "simd/vb_dispatch.h" nogil:
         Py_ssize_t (*scratch)(Py_ssize_t padded) noexcept nogil
         int (*posterior_row)(
             const VbRows *rows, Py_ssize_t row, void *scratch, double *sums) noexcept nogil
+        int (*draw_row)(const VbRows *rows, Py_ssize_t row, void *scratch) noexcept nogil
 
     const VbKernels *kernels_for(int real_bytes, Py_ssize_t n_reals)
     int use_level(int level)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 # float32 or float64, one of them in all arguments of a call. C order throughout.
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
-__all__ = ["posterior_rows", "set_simd_level"]
+__all__ = ["draw_rows", "posterior_rows", "set_simd_level"]
 
 def set_simd_level(name: str) -> None: ...
 def posterior_rows(
@@ -18,10 +18,24 @@ def posterior_rows(
     offsets: Floats,
     noise_precision: float,
     precision: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    covariance: NDArray[np.float64],
-    correlation: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    column_covariances: Floats,
     means: Floats,
     covariances: Floats | None,
     n_threads: int,
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64], float]: ...
+) -> tuple[int, NDArray[np.float64], NDArray[np.float64], float, float]: ...
+def draw_rows(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: Floats,
+    weights: Floats | None,
+    other: Floats,
+    offsets: Floats,
+    noise_precision: float,
+    precision: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    noise: Floats,
+    means: Floats | None,
+    drawn: Floats,
+    n_threads: int,
+) -> int: ...

@@ -1,15 +1,29 @@
-/* Mean and covariance of a row, for one SIMD level and one real type (included by level.h). See
- * vb.pyx for the formulas. */
+/* Mean and covariance of a row, or a sample, for one SIMD level and one real type (included by
+ * level.h). See vb.pyx for the formulas. */
 #include "lanes.h"
 #include "als_tile.h"
 #include "als_gather.h"
 #include "als_cholesky.h"
 #include "vb_inverse.h"
+#include "vb_columns.h"
+
+/* Memory of a thread. `other` holds the sum of the columns' covariances, then what the inverse
+ * needs; `floor_` is free after the factorization. */
+typedef struct {
+    REAL *a, *other, *b, *floor_, *inverse_root, *panels;
+} NAME(Scratch);
 
 static ptrdiff_t NAME(posterior_scratch)(ptrdiff_t padded)
 {
     return (2 * whole_lines(padded * padded) + ENTRIES * 2 * padded + 2 * ENTRIES +
             3 * whole_lines(padded)) * (ptrdiff_t)sizeof(REAL);
+}
+
+static NAME(Scratch) NAME(scratch_of)(ptrdiff_t padded, void *scratch)
+{
+    const ptrdiff_t square = whole_lines(padded * padded), line = whole_lines(padded);
+    REAL *a = scratch, *b = a + 2 * square;
+    return (NAME(Scratch)){a, a + square, b, b + line, b + 2 * line, b + 3 * line};
 }
 
 /* Upper triangle of sum_j w_j x_j x_j^T in panels, and sum_j w_j t_j x_j; returns sum_j w_j. */
@@ -73,47 +87,100 @@ static void NAME(copy_symmetric)(ptrdiff_t k, ptrdiff_t padded, const REAL *uppe
     }
 }
 
-static int NAME(posterior_row)(const VbRows *rows, ptrdiff_t row, void *scratch, double *sums)
+/* Upper triangle or diagonal of a covariance, in panels, to the row's place in the results. */
+static void NAME(store_covariance)(const VbRows *rows, ptrdiff_t row, const REAL *upper)
 {
-    const ptrdiff_t k = rows->n_features, padded = rows->padded, line = whole_lines(padded);
-    const ptrdiff_t square = whole_lines(padded * padded);
+    const ptrdiff_t k = rows->n_features, size = rows->covariance_size;
+    REAL *out = (REAL *)rows->covariances + row * size;
+    if (size != k) NAME(copy_symmetric)(k, rows->padded, upper, out);
+    else
+        for (ptrdiff_t f = 0; f < k; f++) out[f] = upper[NAME(diagonal)(f, rows->padded)];
+}
+
+/* Leaves U in w->a, its inverse diagonal and U^-T b in w->b. Returns 0 if that is not finite, and
+ * the sum of the weights in *total. */
+static int NAME(factor_row)(
+    const VbRows *rows, ptrdiff_t row, const NAME(Scratch) *w, double *total)
+{
+    const ptrdiff_t k = rows->n_features, padded = rows->padded;
     const REAL noise = (REAL)rows->noise_precision;
     const REAL share = (REAL)((REAL_BYTES == 4 ? 1.2e-7 : 2.3e-16) * (double)(k + 32));
-    const REAL *precision = rows->precision, *covariance = rows->covariance;
-    const REAL *correlation = rows->correlation, *shift = rows->shift;
-    REAL *a = scratch, *y = a + square, *b = y + square, *floor_ = b + line;
-    REAL *inverse_root = floor_ + line, *panels = inverse_root + line, sum = 0;
-    REAL *mean = (REAL *)rows->means + row * k;
-    double log_determinant = 0;
-    const double total = NAME(accumulate_entries)(rows, row, a, b, panels);
+    const REAL *precision = rows->precision, *covariance = rows->mean_covariance;
+    const double *shift = rows->shift + row * rows->shift_step;
+    REAL *a = w->a, *b = w->b, sum = 0;
+    const REAL weight = (REAL)(*total = NAME(accumulate_entries)(rows, row, a, b, w->panels));
+    if (rows->each) {
+        NAME(sum_columns)(rows, row, w->other);
+        NAME(add_columns)(rows, w->other, a, b);
+    }
     for (ptrdiff_t start = 0; start < padded; start += PANEL) {
         const ptrdiff_t width = NAME(panel_width)(start, padded);
         const ptrdiff_t from = start * padded, to = from + (start + width) * width;
         OMP_SIMD for (ptrdiff_t i = from; i < to; i++)
-            a[i] = noise * (a[i] + (REAL)total * covariance[i]) + precision[i];
+            a[i] = noise * (a[i] + weight * covariance[i]) + precision[i];
     }
+    for (ptrdiff_t f = 0; f < k; f++)
+        b[f] = noise * (b[f] - weight * (REAL)rows->mean_correlation[f]) + (REAL)shift[f];
     for (ptrdiff_t f = 0; f < padded; f++) {
-        b[f] = noise * (b[f] - (REAL)total * correlation[f]) + shift[f];
         REAL *diagonal = a + NAME(diagonal)(f, padded);
         *diagonal += share * *diagonal; /* so that rounding leaves it positive definite */
-        floor_[f] = share / 8 * *diagonal;
+        w->floor_[f] = share / 8 * *diagonal;
         sum += *diagonal * 0;
     }
-    if (!(sum == 0)) return 1; /* an infinite pivot would pass for one to be dropped */
-    NAME(factor)(padded, a, floor_, b, inverse_root);
-    NAME(substitute_back)(padded, a, inverse_root, b);
+    if (!(sum == 0)) return 0; /* an infinite pivot would pass for one to be dropped */
+    NAME(factor)(padded, a, w->floor_, b, w->inverse_root);
+    for (ptrdiff_t f = 0; f < k; f++)
+        if (!(w->inverse_root[f] > 0)) return 0; /* a precision is positive definite */
+    return 1;
+}
+
+/* Copies the factors of a row; tells whether they are finite. */
+static int NAME(store_row)(ptrdiff_t k, const REAL *from, REAL *out)
+{
+    REAL sum = 0;
     for (ptrdiff_t f = 0; f < k; f++) {
-        mean[f] = b[f];
-        sum += b[f] * 0;
-        if (!(inverse_root[f] > 0)) return 1; /* a precision is positive definite */
-        log_determinant += 2 * log((double)inverse_root[f]);
+        out[f] = from[f];
+        sum += from[f] * 0;
     }
-    NAME(invert)(padded, a, inverse_root, y, a);
-    NAME(add_covariance)(k, padded, a, total, sums);
-    if (rows->covariances)
-        NAME(copy_symmetric)(k, padded, a, (REAL *)rows->covariances + row * k * k);
+    return sum == 0;
+}
+
+static int NAME(posterior_row)(const VbRows *rows, ptrdiff_t row, void *scratch, double *sums)
+{
+    const ptrdiff_t k = rows->n_features, padded = rows->padded;
+    const NAME(Scratch) w = NAME(scratch_of)(padded, scratch);
+    const REAL *columns = rows->each ? w.other : rows->columns;
+    REAL *mean = (REAL *)rows->means + row * k;
+    double total, added, log_determinant = 0;
+    if (!NAME(factor_row)(rows, row, &w, &total)) return 1;
+    NAME(substitute_back)(padded, w.a, w.inverse_root, w.b);
+    const int finite = NAME(store_row)(k, w.b, mean);
+    for (ptrdiff_t f = 0; f < k; f++) log_determinant += 2 * log((double)w.inverse_root[f]);
+    added = (rows->each ? 1 : total) * NAME(quadratic_form)(rows, columns, mean, w.floor_);
+    NAME(invert)(padded, w.a, w.inverse_root, w.other, w.a);
+    NAME(add_covariance)(k, padded, w.a, total, sums);
+    if (rows->covariances) NAME(store_covariance)(rows, row, w.a);
     sums[2 * k * k] += log_determinant;
-    return !(sum == 0);
+    sums[2 * k * k + 1] += added;
+    return !finite;
+}
+
+static int NAME(draw_row)(const VbRows *rows, ptrdiff_t row, void *scratch)
+{
+    const ptrdiff_t k = rows->n_features, padded = rows->padded;
+    const NAME(Scratch) w = NAME(scratch_of)(padded, scratch);
+    const REAL *noise = (const REAL *)rows->noise + row * k;
+    double total;
+    int finite = 1;
+    if (!NAME(factor_row)(rows, row, &w, &total)) return 1;
+    if (rows->means) {
+        for (ptrdiff_t f = 0; f < padded; f++) w.floor_[f] = w.b[f];
+        NAME(substitute_back)(padded, w.a, w.inverse_root, w.floor_);
+        finite = NAME(store_row)(k, w.floor_, (REAL *)rows->means + row * k);
+    }
+    for (ptrdiff_t f = 0; f < k; f++) w.b[f] += noise[f];
+    NAME(substitute_back)(padded, w.a, w.inverse_root, w.b);
+    return !(NAME(store_row)(k, w.b, (REAL *)rows->drawn + row * k) && finite);
 }
 #undef PANEL_VECTORS
 #undef PANEL
