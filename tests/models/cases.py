@@ -14,6 +14,12 @@ SMALL = {
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "biases": False} | p
     ),
     "VBMF": lambda **p: VBMF(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
+    "VBMF-full": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "full"} | p
+    ),
+    "VBMF-diag": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "diag"} | p
+    ),
     "SGD": lambda **p: SGD(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
     "SGD-plain": lambda **p: SGD(
         **{

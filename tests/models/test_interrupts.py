@@ -61,6 +61,7 @@ CASES = {
     "ImplicitALS": ("ImplicitALS", {"n_factors": 100}),
     "BPR": ("BPR", {"n_factors": 100}),
     "VBMF": ("VBMF", {"n_factors": 60}),
+    "VBMF-full": ("VBMF", {"n_factors": 30, "covariance": "full"}),
 }
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from matfact import ALS, VBMF, Ratings, make_ratings
 from matfact.evaluation import random_split, rmse
+from matfact.models._data import Rows
+from matfact.models._posteriors import solve_side
 
 
 def small(weighted=False):
@@ -221,6 +223,29 @@ def kept(covariance, ratings=None, **kwargs):
     ratings = small() if ratings is None else ratings
     model = VBMF(n_factors=3, covariance=covariance, random_state=0, dtype=np.float64, **kwargs)
     return model.fit(ratings.astype(np.float64))
+
+
+@COVARIANCES
+@pytest.mark.parametrize("side", ["users", "items"])
+def test_rows_may_have_priors_of_their_own(side, covariance):
+    model, place = kept(covariance), ("users", "items").index(side)
+    factors, ratings = model._factors(), model.ratings_
+    if side == "items":
+        factors, ratings = factors.transposed(), ratings.transpose()
+    rows, precision = Rows.of(ratings), model.prior_precisions_[place]
+    common = rows, factors, model.scale_, model._shared(), side, 1
+    shape = (len(rows), 4, 4)
+    covariances = np.zeros(shape)
+    of_all = solve_side(*common, covariances=covariances)
+    means = np.random.default_rng(0).normal(size=shape[:2])
+    of_each = solve_side(*common, prior_means=means)
+    away = means - model.prior_means_[place]
+    moved = np.einsum("nij,jk,nk->ni", covariances, precision, away)
+    np.testing.assert_allclose(of_each.means, of_all.means + moved, rtol=1e-9, atol=1e-11)
+    one = solve_side(*common, prior_means=means[:1])
+    repeated = solve_side(*common, prior_means=np.tile(means[:1], (len(rows), 1)))
+    np.testing.assert_allclose(one.means, repeated.means, rtol=1e-12, atol=1e-14)
+    assert of_each.uncertainty != of_all.uncertainty > 0
 
 
 @COVARIANCES

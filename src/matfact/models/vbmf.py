@@ -144,8 +144,9 @@ class VBMF(FactorModel):
     -----
     An epoch costs N k^2 + (n_users + n_items) k^3 multiply-adds for N ratings and k factors.
     Memory: the ratings by users and by items, three copies of the factors. ``covariance="full"``
-    takes another N k^2 multiply-adds and (n_users + n_items) (n_factors + 1)^2 numbers, in files,
-    too; "diag" so many numbers without the square.
+    takes another N k^2 multiply-adds and (n_users + n_items) (n_factors + 1)^2 numbers, "diag" so
+    many without the square; in files as well, and during the training twice, three times with a
+    validation part.
 
     Weights of the `Ratings` count as so many ratings. Rows without ratings get the mean of the
     prior. `explain` hands what is assumed of an average user to a user's ratings in equal parts.
