@@ -34,7 +34,7 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, topn, vb
+    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, sparse, topn, vb
 
 __all__ = [
     "BackendInfo",
@@ -46,13 +46,14 @@ __all__ = [
     "pairs",
     "runtime",
     "sgd",
+    "sparse",
     "topn",
     "vb",
 ]
 
 _BACKENDS = ("auto", "cython", "numpy")
 _KERNELS = ("als", "bpr", "gd", "pairs", "sgd", "topn", "vb")  # the modules with SIMD levels
-_MODULES = (*_KERNELS, "csr", "runtime")
+_MODULES = (*_KERNELS, "csr", "runtime", "sparse")
 
 _NOT_BUILT_REMEDY = (
     "install a C compiler, then: python -m pip install --force-reinstall --no-deps "
@@ -232,6 +233,7 @@ if not TYPE_CHECKING:
     pairs = _modules["pairs"]
     runtime = _modules["runtime"]
     sgd = _modules["sgd"]
+    sparse = _modules["sparse"]
     topn = _modules["topn"]
     vb = _modules["vb"]
 

@@ -42,6 +42,9 @@ class Factors:
         What is predicted for an unknown user and an unknown item: the mean, if there are biases.
     user_covariances, item_covariances : ndarray or None
         What is not known of each row of factors and bias, if the model keeps that.
+    user_influences, item_influences : ndarray or None
+        What having been rated by a user says of items, and having rated an item of users, if the
+        model learns that.
     """
 
     user_factors: Floats
@@ -52,9 +55,11 @@ class Factors:
     prior: float
     user_covariances: Floats | None = None
     item_covariances: Floats | None = None
+    user_influences: NDArray[np.float64] | None = None
+    item_influences: NDArray[np.float64] | None = None
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats], mean: float, prior: float) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], mean: float, prior: float) -> Self:
         """Take factors and the rest from a mapping; all but factors may be absent."""
         return cls(
             arrays["user_factors"],
@@ -65,6 +70,8 @@ class Factors:
             prior,
             arrays.get("user_covariances"),
             arrays.get("item_covariances"),
+            arrays.get("user_influences"),
+            arrays.get("item_influences"),
         )
 
     def transposed(self) -> Factors:
@@ -78,6 +85,8 @@ class Factors:
             self.prior,
             self.item_covariances,
             self.user_covariances,
+            self.item_influences,
+            self.user_influences,
         )
 
     def with_users(self, user_factors: Floats, user_biases: Floats | None) -> Factors:

@@ -88,6 +88,8 @@ class FittedModel(Parameters):
             self.prior_,
             getattr(self, "user_covariances_", None),
             getattr(self, "item_covariances_", None),
+            getattr(self, "user_influences_", None),
+            getattr(self, "item_influences_", None),
         )
 
     def _threads(self) -> int:

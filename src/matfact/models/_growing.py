@@ -83,8 +83,17 @@ class Growing(FittedModel):
             )
         return own, biases
 
-    def _solve_arrays(self, rows: Rows, factors: Factors, side: Side) -> dict[str, Floats]:
-        """Return by name what `_solve_rows` does, and what else a model keeps of solved rows."""
+    def _solve_arrays(
+        self,
+        rows: Rows,
+        factors: Factors,
+        side: Side,
+        told: NDArray[np.float64] | None = None,  # noqa: ARG002 (for models with features)
+    ) -> dict[str, Floats]:
+        """Return by name what `_solve_rows` does, and what else a model keeps of solved rows.
+
+        `told` is what features say of the rows, in the form of the model.
+        """
         own, biases = self._solve_rows(rows, factors, side)
         return {"factors": own} if biases is None else {"factors": own, "biases": biases}
 
@@ -211,14 +220,7 @@ class Growing(FittedModel):
         The new rows are those of `fold_in`. Costs a copy of the users' factors besides.
         """
         self._check_is_fitted()
-        ratings = self._numbered_on(X, "users")
-        rows = Rows.aligned(ratings, self.item_ids_, "items")
-        ids = self.user_ids_.extend(ratings.user_ids.ids)
-        solved = self._solve_arrays(rows, self._factors(), "users")
-        together = None if self.ratings_ is None else united(self.ratings_, ratings)
-        self._append("user", solved, ratings)
-        self.user_ids_, self.ratings_ = ids, together
-        return self
+        return self._grown("users", self._numbered_on(X, "users"))
 
     def add_items(self, X: object) -> Self:
         """Add items to the model; nothing that it knows about others changes.
@@ -247,13 +249,23 @@ class Growing(FittedModel):
         As `add_users` with users and items exchanged.
         """
         self._check_is_fitted()
-        ratings = self._numbered_on(X, "items")
-        rows = Rows.aligned(ratings.transpose(), self.user_ids_, "users")
-        ids = self.item_ids_.extend(ratings.item_ids.ids)
-        solved = self._solve_arrays(rows, self._factors().transposed(), "items")
+        return self._grown("items", self._numbered_on(X, "items"))
+
+    def _grown(self, side: Side, ratings: Ratings, told: NDArray[np.float64] | None = None) -> Self:
+        """Add the rows of a side that ratings are of; `told` is as for `_solve_arrays`."""
+        factors, own, other = self._factors(), self.user_ids_, self.item_ids_
+        new, rows = ratings.user_ids, ratings
+        if side == "items":
+            factors, own, other = factors.transposed(), other, own
+            new, rows = ratings.item_ids, ratings.transpose()
+        known_columns: Side = "items" if side == "users" else "users"
+        aligned = Rows.aligned(rows, other, known_columns)
+        ids = own.extend(new.ids)
+        solved = self._solve_arrays(aligned, factors, side, told)
         together = None if self.ratings_ is None else united(self.ratings_, ratings)
-        self._append("item", solved, ratings)
-        self.item_ids_, self.ratings_, self.n_features_in_ = ids, together, len(ids)
+        self._append(side[:-1], solved, ratings)
+        setattr(self, f"{side[:-1]}_ids_", ids)
+        self.ratings_, self.n_features_in_ = together, len(self.item_ids_)
         return self
 
     def _numbered_on(self, X: object, side: Side) -> Ratings:
@@ -305,7 +317,7 @@ class Growing(FittedModel):
         old = {name: getattr(self, f"{name}_", None) for name in names}
         arrays = {name: array for name, array in old.items() if array is not None}
         new_users, new_items = carried_over(arrays, fresh, self.user_ids_, self.item_ids_, ratings)
-        for name in self._shared_arrays:
+        for name in set(self._shared_arrays) & set(fresh):
             fresh[name][...] = getattr(self, f"{name}_")
         if len(new_users):
             rows = Rows.of(ratings).chosen(new_users, left_out=new_items)

@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 __all__ = [
+    "PRIOR_PRECISION",
     "SHARED",
     "SIDES",
     "Posteriors",
     "column_covariances",
     "design",
+    "moved_covariance",
     "scaled_vectors",
     "shared_start",
     "solve_side",
 ]
 
-SIDES = ("users", "items")
+SIDES: tuple[Side, Side] = ("users", "items")
 
 SHARED = ("prior_means", "prior_precisions", "mean_covariances", "noise_precision")
 """What is learned of a side as a whole; the first axis is that of users and items."""
@@ -170,6 +172,23 @@ def column_covariances(factors: Factors, shared: dict[str, Any], side: Side) -> 
     mean = shared["mean_covariances"][1 - SIDES.index(side)]
     one: Floats = mean[np.newaxis].astype(factors.item_factors.dtype)
     return one
+
+
+def moved_covariance(covariance: Doubles, precision: Doubles, of_mean: Doubles) -> Doubles:
+    """Return what the uncertainty of the prior's mean adds to the covariance of a row, or of each.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_factors + 1, n_factors + 1) or (n, n_factors + 1 or 1, ...)
+        Of the row given the mean; of each, or its diagonal.
+    precision, of_mean : ndarray of shape (n_factors + 1, n_factors + 1)
+        Of the prior; covariance of its mean.
+    """
+    if covariance.shape[-2] == 1:
+        return covariance**2 * np.diagonal(precision @ of_mean @ precision)
+    gain = covariance @ precision
+    moved: Doubles = gain @ of_mean @ np.swapaxes(gain, -1, -2)
+    return moved
 
 
 def scaled_vectors(factors: Floats, biases: Floats | None, scale: float) -> Floats:

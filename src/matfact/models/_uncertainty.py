@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.models._data import Rows
-from matfact.models._posteriors import SIDES, scaled_vectors, solve_side
+from matfact.models._posteriors import SIDES, moved_covariance, scaled_vectors, solve_side
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from numpy.typing import NDArray
@@ -51,6 +52,7 @@ class _Rows:
         factors: Factors,
         scale: float,
         shared: dict[str, Any],
+        link_covariances: Mapping[Side, Doubles | None],
         side: Side,
         n_threads: int,
     ) -> Self:
@@ -62,7 +64,11 @@ class _Rows:
         if len(wanted) and wanted[0] < 0:
             wanted, place = wanted[1:], np.where(positions < 0, len(wanted) - 1, place - 1)
         size, dtype = factors.user_factors.shape[1] + 1, factors.user_factors.dtype
-        unknown = np.linalg.inv(shared["prior_precisions"][SIDES.index(side)])
+        precision = shared["prior_precisions"][SIDES.index(side)]
+        of_links = link_covariances[side]
+        unknown = np.linalg.inv(precision)
+        if of_links is not None:
+            unknown += of_links
         covariances = np.zeros((len(wanted) + 1, size, size), dtype=dtype)
         covariances[-1] = unknown
         kept = factors.user_covariances
@@ -72,6 +78,9 @@ class _Rows:
             assert ratings is not None  # noqa: S101 (the caller has asked for them)
             rows = Rows.of(ratings).chosen(wanted)
             solve_side(rows, factors, scale, shared, side, n_threads, covariances=covariances[:-1])
+            if of_links is not None:
+                moved = moved_covariance(covariances[:-1], precision, of_links)
+                covariances[:-1] += moved.astype(dtype)
         own = scaled_vectors(factors.user_factors[wanted], np.zeros(len(wanted)), scale)[:, :-1]
         vectors = np.vstack([own.astype(np.float64), np.zeros((1, own.shape[1]))])
         return cls(vectors, covariances, place)
@@ -84,6 +93,7 @@ def variances(
     factors: Factors,
     scale: float,
     shared: dict[str, Any],
+    link_covariances: Mapping[Side, Doubles | None],
     n_threads: int,
 ) -> Doubles:
     """Return the variances of the ratings of pairs of positions, noise included.
@@ -91,7 +101,7 @@ def variances(
     With the covariances C of user and D of item, the last row and column that of the bias,
     Var = q'C q + p'D p + tr(C D) + C_bb + D_bb + 2 q.C_b + 2 p.D_b + noise, products over factors.
     """
-    common = scale, shared
+    common = scale, shared, link_covariances
     of_users = _Rows.of(users, ratings, factors, *common, "users", n_threads)
     by_items = None if ratings is None else ratings.transpose()
     of_items = _Rows.of(items, by_items, factors.transposed(), *common, "items", n_threads)

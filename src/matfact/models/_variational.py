@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.kernels import pairs
-from matfact.models._posteriors import SIDES, solve_side
+from matfact.models._posteriors import SIDES, design, moved_covariance, solve_side
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from matfact.models._data import Rows
     from matfact.models._factors import Factors
-    from matfact.models._growing import Floats
+    from matfact.models._growing import Floats, Side
+    from matfact.models._linking import Links
     from matfact.models._posteriors import Posteriors
     from matfact.training import BestState
 
@@ -38,7 +41,7 @@ class Variational:
 
     Parameters
     ----------
-    users, items : Rows
+    rows : mapping of side to Rows
         The ratings by users and by items.
     factors : Factors
         Made of `arrays`.
@@ -52,16 +55,17 @@ class Variational:
 
     def __init__(
         self,
-        users: Rows,
-        items: Rows,
+        rows: Mapping[str, Rows],
         factors: Factors,
         arrays: dict[str, NDArray[Any]],
+        links: Links,
         scale: float,
         n_threads: int,
     ) -> None:
         self.arrays = arrays
+        self._links = links
         self.best: BestState | None = None
-        self._rows = {"users": users, "items": items}
+        self._rows = rows
         self._factors = factors
         self._scale = scale
         self._threads = n_threads
@@ -76,21 +80,28 @@ class Variational:
         float
             Negative evidence bound for each rating, in nats; NaN if training diverged.
         """
-        divergence = uncertainty = 0.0
-        for side, factors in (("items", self._factors.transposed()), ("users", self._factors)):
+        divergence, uncertainty = 0.0, 0.0
+        sides: tuple[tuple[Side, Factors], ...] = (
+            ("items", self._factors.transposed()),
+            ("users", self._factors),
+        )
+        for side, factors in sides:
             found = solve_side(
                 self._rows[side],
                 factors,
                 self._scale,
                 self.arrays,
-                side,  # type: ignore[arg-type]
+                side,
                 self._threads,
+                prior_means=self._prior_means(side),
                 covariances=self.arrays.get(f"{side[:-1]}_covariances"),
             )
             if found.n_failed:
                 return math.nan
-            divergence += self._learn_side(side, found)
-            uncertainty = found.uncertainty  # of the users in the end, given the items as they are
+            learned, moved = self._learn_side(side, found)
+            divergence += learned
+            # Of the users in the end, given the items as they are.
+            uncertainty = found.uncertainty + self._uncertainty_of_links(moved)
         if not self._n_ratings:
             return divergence
         error = self._learn_noise(uncertainty)
@@ -102,27 +113,55 @@ class Variational:
         """Tell what to change when a value is not finite."""
         return "use dtype=float64 if ratings are very large"
 
-    def _learn_side(self, side: str, found: Posteriors) -> float:
-        """Take the posteriors of a side; return how far they are from the prior, in nats."""
+    def _prior_means(self, side: str) -> Doubles:
+        means: Doubles = self.arrays["prior_means"][SIDES.index(side)] + np.atleast_2d(
+            self._links.means(side)
+        )
+        return means
+
+    def _learn_side(self, side: str, found: Posteriors) -> tuple[float, Doubles | float]:
+        """Learn from the posteriors of a side.
+
+        Returns
+        -------
+        divergence : float
+            Of posteriors from priors, in nats.
+        moved : ndarray or 0.0
+            Mean covariance that the links' uncertainty gives to the rows, weighted by their
+            ratings.
+        """
         place, weights = SIDES.index(side), self._weights[side]
         size = found.means.shape[1]
         self._store(side, found.means)
-        self.arrays["mean_covariances"][place] = found.weighted / max(weights.sum(), 1e-300)
+        mean_covariance = found.weighted / max(weights.sum(), 1e-300)
+        self.arrays["mean_covariances"][place] = mean_covariance
         # Rows without ratings are where the prior was, and tell nothing about it.
         there = weights > 0
         n_rows = int(np.count_nonzero(there))
         if not n_rows:
-            return 0.0
-        precision = self.arrays["prior_precisions"][place]
+            return 0.0, 0.0
+        precision = self.arrays["prior_precisions"][place].copy()
         covariance = np.linalg.inv(precision)
         missing = len(weights) - n_rows
         spread = found.covariances - missing * covariance
-        means = found.means[there].astype(np.float64)
-        center = means.mean(axis=0)
-        spread += (means - center).T @ (means - center)
         log_determinants = found.log_determinants - missing * float(
             np.linalg.slogdet(covariance)[1]
         )
+        means = found.means.astype(np.float64)
+        center = (means - self._links.means(side))[there].mean(axis=0)
+        divergence = self._links.step(side, means - center, precision, spread / n_rows)
+        moved: Doubles | float = 0.0
+        link_covariance = self._links.covariance(side)
+        if not isinstance(link_covariance, float):
+            stay = np.eye(size) - spread / n_rows @ precision
+            spread += n_rows * stay @ link_covariance @ stay.T
+            moved = moved_covariance(mean_covariance, precision, link_covariance)
+            self.arrays["mean_covariances"][place] += moved
+            each = self.arrays.get(f"{side[:-1]}_covariances")
+            if each is not None:
+                each += moved_covariance(each, precision, link_covariance).astype(each.dtype)
+        deviations = (means - center - self._links.means(side))[there]
+        spread += deviations.T @ deviations
         total = spread + PRIOR_WEIGHT * np.eye(size)
         learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
         self.arrays["prior_means"][place] = center
@@ -130,7 +169,17 @@ class Variational:
         log_determinant = float(np.linalg.slogdet(learned)[1])
         of_rows = np.sum(learned * spread) - n_rows * (log_determinant + size) - log_determinants
         of_prior = PRIOR_WEIGHT * (np.trace(learned) - log_determinant)
-        return 0.5 * float(of_rows + of_prior)
+        return divergence + 0.5 * float(of_rows + of_prior), moved
+
+    def _uncertainty_of_links(self, moved: Doubles | float) -> float:
+        """Return what `moved` of the users adds to the sum of expected squared errors."""
+        if isinstance(moved, float):
+            return 0.0
+        vectors = design(self._factors, self._scale)[0].astype(np.float64)
+        of_design = self.arrays["mean_covariances"][1].copy()
+        of_design[-1] = of_design[:, -1] = 0
+        products = (vectors.T * self._weights["items"]) @ vectors + self._n_ratings * of_design
+        return float(np.sum(products * moved))
 
     def _store(self, side: str, means: Floats) -> None:
         """Put means into the arrays, in units of the ratings."""

