@@ -337,8 +337,9 @@ class BayesianModel(FactorModel):
     ) -> Doubles:
         """Return the means of the priors of rows, one for all if they do not differ."""
         means: Doubles = self.prior_means_[SIDES.index(side)][np.newaxis]
-        if factors.item_influences is not None:
-            means = means + rated_means(rows, factors.item_influences, self._threads())
+        influences = factors.more_of_items.get("influences")
+        if influences is not None:
+            means = means + rated_means(rows, influences, self._threads())
         return means if told is None else means + told
 
     def _link_covariance(self, side: Side) -> Doubles | None:

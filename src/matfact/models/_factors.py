@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,11 +40,8 @@ class Factors:
     mean : float
     prior : float
         What is predicted for an unknown user and an unknown item: the mean, if there are biases.
-    user_covariances, item_covariances : ndarray or None
-        What is not known of each row of factors and bias, if the model keeps that.
-    user_influences, item_influences : ndarray or None
-        What having been rated by a user says of items, and having rated an item of users, if the
-        model learns that.
+    more_of_users, more_of_items : dict of str to ndarray
+        Further arrays of the model with a row for each, by what follows user_ or item_.
     """
 
     user_factors: Floats
@@ -53,14 +50,17 @@ class Factors:
     item_biases: Floats | None
     mean: float
     prior: float
-    user_covariances: Floats | None = None
-    item_covariances: Floats | None = None
-    user_influences: NDArray[np.float64] | None = None
-    item_influences: NDArray[np.float64] | None = None
+    more_of_users: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    more_of_items: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], mean: float, prior: float) -> Self:
         """Take factors and the rest from a mapping; all but factors may be absent."""
+        more: dict[str, dict[str, NDArray[Any]]] = {"user": {}, "item": {}}
+        for name, array in arrays.items():
+            side, _, rest = name.partition("_")
+            if side in more and rest not in ("factors", "biases"):
+                more[side][rest] = array
         return cls(
             arrays["user_factors"],
             arrays["item_factors"],
@@ -68,10 +68,8 @@ class Factors:
             arrays.get("item_biases"),
             mean,
             prior,
-            arrays.get("user_covariances"),
-            arrays.get("item_covariances"),
-            arrays.get("user_influences"),
-            arrays.get("item_influences"),
+            more["user"],
+            more["item"],
         )
 
     def transposed(self) -> Factors:
@@ -83,17 +81,13 @@ class Factors:
             self.user_biases,
             self.mean,
             self.prior,
-            self.item_covariances,
-            self.user_covariances,
-            self.item_influences,
-            self.user_influences,
+            self.more_of_items,
+            self.more_of_users,
         )
 
     def with_users(self, user_factors: Floats, user_biases: Floats | None) -> Factors:
         """Return the same items with other users."""
-        return replace(
-            self, user_factors=user_factors, user_biases=user_biases, user_covariances=None
-        )
+        return replace(self, user_factors=user_factors, user_biases=user_biases, more_of_users={})
 
     def predict_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int

@@ -79,18 +79,10 @@ class FittedModel(Parameters):
             raise not_fitted(type(self).__name__)
 
     def _factors(self) -> Factors:
-        return Factors(
-            self.user_factors_,
-            self.item_factors_,
-            self.user_biases_,
-            self.item_biases_,
-            self.mean_,
-            self.prior_,
-            getattr(self, "user_covariances_", None),
-            getattr(self, "item_covariances_", None),
-            getattr(self, "user_influences_", None),
-            getattr(self, "item_influences_", None),
-        )
+        names = ("user_factors", "item_factors", "user_biases", "item_biases", *self._own_arrays)
+        found = {name: getattr(self, f"{name}_", None) for name in names}
+        arrays = {name: array for name, array in found.items() if array is not None}
+        return Factors.from_arrays(arrays, self.mean_, self.prior_)
 
     def _threads(self) -> int:
         return resolve_n_threads(self.n_threads)

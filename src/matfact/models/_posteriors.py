@@ -167,8 +167,8 @@ def column_covariances(factors: Factors, shared: dict[str, Any], side: Side) -> 
     -------
     ndarray of shape (n_items or 1, n_factors + 1 or 1, n_factors + 1)
     """
-    if factors.item_covariances is not None:
-        return factors.item_covariances
+    if "covariances" in factors.more_of_items:
+        return factors.more_of_items["covariances"]
     mean = shared["mean_covariances"][1 - SIDES.index(side)]
     one: Floats = mean[np.newaxis].astype(factors.item_factors.dtype)
     return one

@@ -71,7 +71,7 @@ class _Rows:
             unknown += of_links
         covariances = np.zeros((len(wanted) + 1, size, size), dtype=dtype)
         covariances[-1] = unknown
-        kept = factors.user_covariances
+        kept = factors.more_of_users.get("covariances")
         if kept is not None and kept.shape[1] == size:
             covariances[:-1] = kept[wanted]
         else:

@@ -345,13 +345,13 @@ class VBMF(BayesianModel):
         super()._carried_over(fresh, ratings)
 
     def _solve_rows(self, rows: Rows, factors: Factors, side: Side) -> tuple[Floats, Floats | None]:
-        solved = self._solve_arrays(rows, replace(factors, user_covariances=None), side)
+        solved = self._solve_arrays(rows, replace(factors, more_of_users={}), side)
         return solved["factors"], solved["biases"]
 
     def _solve_arrays(
         self, rows: Rows, factors: Factors, side: Side, told: NDArray[np.float64] | None = None
     ) -> dict[str, Floats]:
-        like = factors.user_covariances
+        like = factors.more_of_users.get("covariances")
         own = None if like is None else np.zeros((len(rows), *like.shape[1:]), dtype=like.dtype)
         found = solve_side(
             rows,
@@ -404,9 +404,10 @@ class VBMF(BayesianModel):
         residual = (row.values.astype(float) - factors.mean) / scale - offsets[row.indices]
         parts = noise * weights * (residual * (rated @ direction) - correlations @ direction)
         assumed = direction @ precision @ shared["prior_means"][0]
-        if factors.item_influences is not None:
-            influences = factors.item_influences[row.indices] / math.sqrt(max(len(parts), 1))
-            parts += influences @ precision @ direction
+        influences = factors.more_of_items.get("influences")
+        if influences is not None:
+            rated_influences = influences[row.indices] / math.sqrt(max(len(parts), 1))
+            parts += rated_influences @ precision @ direction
         contributions: NDArray[np.float64] = scale * (parts + assumed / max(len(parts), 1))
         return contributions
 
