@@ -16,12 +16,13 @@ from matfact.kernels import backend_info
 
 if TYPE_CHECKING:
     from matfact.classic import matrix_factorization
-    from matfact.models import ALS, BPR, GD, NMF, SGD, VBMF, ImplicitALS, Imputer
+    from matfact.models import ALS, BPMF, BPR, GD, NMF, SGD, VBMF, ImplicitALS, Imputer
     from matfact.persistence import load
     from matfact.ratings import Ratings, make_ratings, read_ratings
 
 __all__ = [
     "ALS",
+    "BPMF",
     "BPR",
     "GD",
     "NMF",
@@ -42,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "ALS": "models",
+    "BPMF": "models",
     "BPR": "models",
     "GD": "models",
     "ImplicitALS": "models",

@@ -1,6 +1,7 @@
 """The estimators."""
 
 from matfact.models.als import ALS
+from matfact.models.bpmf import BPMF
 from matfact.models.bpr import BPR
 from matfact.models.gd import GD
 from matfact.models.ials import ImplicitALS
@@ -9,4 +10,4 @@ from matfact.models.nmf import NMF
 from matfact.models.sgd import SGD
 from matfact.models.vbmf import VBMF
 
-__all__ = ["ALS", "BPR", "GD", "NMF", "SGD", "VBMF", "ImplicitALS", "Imputer"]
+__all__ = ["ALS", "BPMF", "BPR", "GD", "NMF", "SGD", "VBMF", "ImplicitALS", "Imputer"]

@@ -327,10 +327,14 @@ class BayesianModel(FactorModel):
                 f"this model was fitted without {side[:-1]}_features; fit it with them"
             )
         table.ids_beyond(ids)  # checks the number of rows of a matrix
+        return self._feature_means(table.aligned(ids, names)[0], side)
+
+    def _feature_means(self, rows: Rows, side: Side) -> Doubles:
+        """Return what features say of rows of a side."""
         coefficients = (self.user_feature_coefficients_, self.item_feature_coefficients_)
         own = coefficients[SIDES.index(side)]
         assert own is not None  # noqa: S101 (there are names)
-        return feature_means(table.aligned(ids, names)[0], own, self._threads())
+        return feature_means(rows, own, self._threads())
 
     def _prior_means(
         self, rows: Rows, factors: Factors, side: Side, told: Doubles | None

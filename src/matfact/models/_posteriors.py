@@ -9,7 +9,7 @@ covariance of each row, those stand in place of the mean.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,10 +32,12 @@ __all__ = [
     "Posteriors",
     "column_covariances",
     "design",
+    "draw_side",
     "moved_covariance",
     "scaled_vectors",
     "shared_start",
     "solve_side",
+    "standardized",
 ]
 
 SIDES: tuple[Side, Side] = ("users", "items")
@@ -121,13 +123,12 @@ def solve_side(
     noise = float(shared["noise_precision"][0])
     if prior_means is None:
         prior_means = shared["prior_means"][own][np.newaxis]
-    values = ((rows.values - dtype.type(factors.mean)) / dtype.type(scale)).astype(dtype)
-    size = other.shape[1]
+    rows, size = standardized(rows, factors.mean, scale), other.shape[1]
     means = np.zeros((len(rows), size), dtype=dtype)
     n_failed, total, weighted, log_determinants, uncertainty = vb.posterior_rows(
         rows.indptr,
         rows.indices,
-        values,
+        rows.values,
         rows.weights,
         other,
         offsets,
@@ -142,6 +143,64 @@ def solve_side(
     # sum tr(T A^-1), T being what the ratings add to the prior in A = noise T + precision
     uncertainty += (len(rows) * size - float(np.sum(precision * total))) / noise
     return Posteriors(means, total, weighted, log_determinants, max(uncertainty, 0.0), n_failed)
+
+
+def draw_side(
+    rows: Rows,
+    vectors: Floats,
+    precision: Doubles,
+    noise_precision: float,
+    prior_means: Doubles,
+    normals: Floats | None,
+    n_threads: int,
+) -> Floats | None:
+    """Draw rows of one side from their posterior, given vectors of the other side.
+
+    Parameters
+    ----------
+    rows : Rows
+        Ratings in units of the solver.
+    vectors : ndarray of shape (n_columns, n_factors + 1)
+        Factors and biases of the other side, likewise.
+    precision : ndarray of shape (n_factors + 1, n_factors + 1)
+    noise_precision : float
+    prior_means : ndarray of shape (1 or n, n_factors + 1)
+    normals : ndarray of shape (n, n_factors + 1) or None
+        Independent standard normal numbers; None for the mean of each row.
+    n_threads : int
+
+    Returns
+    -------
+    ndarray of shape (n, n_factors + 1) or None
+        None if a row has no finite posterior.
+    """
+    other, offsets = vectors.copy(), vectors[:, -1].copy()
+    other[:, -1] = 1
+    drawn = np.empty((len(rows), vectors.shape[1]), dtype=vectors.dtype)
+    n_failed = vb.draw_rows(
+        rows.indptr,
+        rows.indices,
+        rows.values,
+        rows.weights,
+        other,
+        offsets,
+        noise_precision,
+        np.ascontiguousarray(precision),
+        np.ascontiguousarray(prior_means @ precision),
+        np.zeros_like(drawn) if normals is None else normals,
+        None,
+        drawn,
+        n_threads,
+    )
+    return None if n_failed else drawn
+
+
+def standardized(rows: Rows, mean: float, scale: float) -> Rows:
+    """Return ratings in units of the solver."""
+    dtype = rows.values.dtype
+    return replace(
+        rows, values=((rows.values - dtype.type(mean)) / dtype.type(scale)).astype(dtype)
+    )
 
 
 def design(factors: Factors, scale: float) -> tuple[Floats, Floats]:

@@ -45,7 +45,7 @@ def model_classes() -> dict[str, type[Any]]:
     """Return the classes whose models can be saved, by name."""
     from matfact import models  # noqa: PLC0415 (they may import this package)
 
-    explicit = (models.ALS, models.SGD, models.NMF, models.GD, models.VBMF)
+    explicit = (models.ALS, models.SGD, models.NMF, models.GD, models.VBMF, models.BPMF)
     classes = (*explicit, models.ImplicitALS, models.BPR)
     return {model.__name__: model for model in classes}
 

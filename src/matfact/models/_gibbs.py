@@ -1,0 +1,243 @@
+"""The solver of Bayesian matrix factorization: a chain of draws, and what is kept of it.
+
+A sweep draws all items, then all users, each given all else; after each side its prior and its
+links, and in the end the noise. Everything is in the units of `matfact.models._posteriors`.
+
+Samples that are kept stand side by side in the factors of the model, those of users divided by
+their number: the product of two long rows is then the mean over the samples of the products.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matfact.kernels import pairs
+from matfact.models._drawing import draw_mean_and_precision
+from matfact.models._posteriors import SIDES, draw_side, scaled_vectors, standardized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from matfact.models._data import Rows
+    from matfact.models._growing import Side
+    from matfact.models._linking import Links
+    from matfact.training import BestState
+
+    Doubles = NDArray[np.float64]
+    Arrays = dict[str, NDArray[Any]]
+
+__all__ = ["DRAW_STREAM", "Gibbs", "sample_start", "slot_of"]
+
+DRAW_STREAM = 3
+"""Marks the random numbers of sweeps among all that follow from one seed."""
+
+LEAST_SQUARES = 1e-8
+"""Mean squared error that the noise is drawn with, at least."""
+
+
+def sample_start(
+    shape: tuple[int, int], n_factors: int, n_samples: int, links: Mapping[str, Any], dtype: Any
+) -> Arrays:
+    """Return the arrays of a chain that has not begun.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Users and items.
+    n_factors, n_samples : int
+    links : mapping of str to ndarray
+        What `link_start` returns: for what says something of rows there are samples, too.
+    dtype : dtype
+    """
+    size = n_factors + 1
+    arrays: Arrays = {
+        "sample_means": np.zeros((n_samples, 2, size)),
+        "sample_precisions": np.zeros((n_samples, 2, size, size)),
+        "sample_noises": np.zeros(n_samples),
+        "n_kept": np.zeros(1),
+    }
+    for name, n_rows in zip(("user", "item"), shape, strict=True):
+        arrays[f"{name}_factors"] = np.zeros((n_rows, n_samples * n_factors), dtype=dtype)
+        arrays[f"{name}_biases"] = np.zeros(n_rows, dtype=dtype)
+        arrays[f"{name}_bias_samples"] = np.zeros((n_rows, n_samples), dtype=dtype)
+        arrays[f"{name}_draws"] = np.zeros((n_rows, size), dtype=dtype)
+        for kind in ("influence", "feature_coefficient"):
+            if f"{name}_{kind}s" in links:
+                count = len(links[f"{name}_{kind}s"])
+                arrays[f"{name}_{kind}_samples"] = np.zeros((count, n_samples * size), dtype=dtype)
+    return arrays
+
+
+class Gibbs:
+    """Sweeps of the chain, in place; see `matfact.training.Trainable`.
+
+    Parameters
+    ----------
+    rows : mapping of side to Rows
+        The ratings by users and by items.
+    arrays : dict of str to ndarray
+        What `sample_start` makes, what `SHARED` names, and what `links` changes.
+    links : Links
+    begin : callable
+        Gives the arrays of variational Bayes, with which the chain begins; it may change what
+        `links` does.
+    mean, scale : float
+        Of the ratings.
+    burn_in, thinning : int
+        Sweeps of which nothing is kept, and one in how many is kept then.
+    seed, n_threads : int
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Rows],
+        arrays: Arrays,
+        links: Links,
+        begin: Callable[[], Arrays],
+        mean: float,
+        scale: float,
+        burn_in: int,
+        thinning: int,
+        seed: int,
+        n_threads: int,
+    ) -> None:
+        self.arrays = arrays
+        self.best: BestState | None = None
+        self._rows = {side: standardized(rows[side], mean, scale) for side in SIDES}
+        self._there = {side: np.diff(rows[side].indptr) > 0 for side in SIDES}
+        self._n_ratings = float(rows["users"].counts().sum())
+        self._links = links
+        self._begin = begin
+        self._scale = scale
+        self._burn_in = burn_in
+        self._thinning = thinning
+        self._seed = seed
+        self._threads = n_threads
+
+    def epoch(self, number: int) -> float:
+        """Draw everything once; keep it if it is its turn.
+
+        Parameters
+        ----------
+        number : int
+            Of the sweep, from 1.
+
+        Returns
+        -------
+        float
+            Negative log likelihood of a rating, given the draws; NaN if training diverged.
+        """
+        if number == 1:
+            self._take_start(self._begin())
+        rng = np.random.default_rng([self._seed, DRAW_STREAM, number])
+        for side, other in zip(reversed(SIDES), SIDES, strict=True):
+            if not self._draw_side(side, other, rng):
+                return math.nan
+        error = self._squared_error()
+        shape = (1 + self._n_ratings) / 2
+        rate = (1 + max(error, LEAST_SQUARES * self._n_ratings)) / 2
+        precision = rng.gamma(shape, 1 / rate)
+        self.arrays["noise_precision"][0] = precision
+        past = number - self._burn_in
+        if past <= 0 or (past - 1) % self._thinning == 0:
+            self._keep(is_last_of_burn_in=past <= 0)
+        mean_error = error / max(self._n_ratings, 1e-300)
+        return 0.5 * (math.log(2 * math.pi / precision) + precision * mean_error)
+
+    def remedy(self) -> str:
+        """Tell what to change when a value is not finite."""
+        return "use dtype=float64 if ratings are very large"
+
+    def _take_start(self, start: Arrays) -> None:
+        for name in ("user", "item"):
+            self.arrays[f"{name}_draws"][...] = scaled_vectors(
+                start[f"{name}_factors"], start[f"{name}_biases"], self._scale
+            )
+        for name in ("prior_means", "prior_precisions", "noise_precision"):
+            self.arrays[name][...] = start[name]
+
+    def _draw_side(self, side: Side, other: Side, rng: np.random.Generator) -> bool:
+        """Draw the rows of a side, then its prior; return whether all is finite."""
+        place, arrays, there = SIDES.index(side), self.arrays, self._there[side]
+        precision = arrays["prior_precisions"][place]
+        own = arrays[f"{side[:-1]}_draws"]
+        drawn = draw_side(
+            self._rows[side],
+            arrays[f"{other[:-1]}_draws"],
+            precision,
+            float(arrays["noise_precision"][0]),
+            arrays["prior_means"][place] + np.atleast_2d(self._links.means(side)),
+            rng.standard_normal(own.shape).astype(own.dtype),
+            self._threads,
+        )
+        if drawn is None:
+            return False
+        own[...] = drawn
+        vectors = drawn.astype(np.float64)
+        self._links.draw(side, vectors - arrays["prior_means"][place], precision, rng)
+        deviations = (vectors - self._links.means(side))[there]
+        if len(deviations):
+            mean, learned = draw_mean_and_precision(deviations, rng)
+            arrays["prior_means"][place], arrays["prior_precisions"][place] = mean, learned
+        return True
+
+    def _squared_error(self) -> float:
+        """Return the sum of squared errors of the draws."""
+        users, items = self.arrays["user_draws"], self.arrays["item_draws"]
+        rows = self._rows["users"]
+        squares = pairs.squared_error(
+            rows.indptr,
+            rows.indices,
+            rows.values,
+            rows.weights,
+            np.ascontiguousarray(users[:, :-1]),
+            np.ascontiguousarray(items[:, :-1]),
+            users[:, -1].copy(),
+            items[:, -1].copy(),
+            0.0,
+            self._threads,
+        )
+        return float(squares)
+
+    def _keep(self, *, is_last_of_burn_in: bool) -> None:
+        """Put the draws among the samples: in place of the oldest if there is no more room.
+
+        Before the first sample there is one that stands for it.
+        """
+        arrays, capacity = self.arrays, len(self.arrays["sample_noises"])
+        kept = int(arrays["n_kept"][0])
+        slot, count = kept % capacity, min(kept + 1, capacity)
+        if not is_last_of_burn_in:
+            arrays["n_kept"][0] = kept + 1
+        arrays["sample_means"][slot] = arrays["prior_means"]
+        arrays["sample_precisions"][slot] = arrays["prior_precisions"]
+        arrays["sample_noises"][slot] = arrays["noise_precision"][0]
+        for name in ("user", "item"):
+            self._keep_rows(name, slot, count, is_longer=count > 1 and kept < capacity)
+
+    def _keep_rows(self, name: str, slot: int, count: int, *, is_longer: bool) -> None:
+        arrays, draws = self.arrays, self.arrays[f"{name}_draws"]
+        factors, dtype = arrays[f"{name}_factors"], draws.dtype
+        own = slot_of(slot, draws.shape[1] - 1)
+        if name == "user" and is_longer:
+            factors *= dtype.type((count - 1) / count)
+        share = 1 / count if name == "user" else 1.0
+        factors[:, own] = draws[:, :-1] * dtype.type(math.sqrt(self._scale) * share)
+        samples = arrays[f"{name}_bias_samples"]
+        samples[:, slot] = draws[:, -1]
+        means = samples[:, :count].mean(axis=1, dtype=np.float64)
+        arrays[f"{name}_biases"][...] = means * self._scale
+        for kind in ("influence", "feature_coefficient"):
+            if f"{name}_{kind}s" in arrays:
+                kept = arrays[f"{name}_{kind}_samples"]
+                kept[:, slot_of(slot, draws.shape[1])] = arrays[f"{name}_{kind}s"]
+
+
+def slot_of(number: int, width: int) -> slice:
+    """Return the columns of a sample."""
+    return slice(number * width, (number + 1) * width)
