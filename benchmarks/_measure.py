@@ -25,7 +25,7 @@ import matfact
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["machine", "medians", "table"]
+__all__ = ["cpu", "machine", "medians", "table"]
 
 
 def medians(
@@ -47,16 +47,21 @@ def medians(
 def machine() -> str:
     """Describe what the figures were measured on."""
     info = matfact.backend_info()
-    cpuinfo = Path("/proc/cpuinfo")
-    cpu = platform.processor() or platform.machine()
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        cpu = next((line.split(": ")[1] for line in lines if line.startswith("model name")), cpu)
     return (
-        f"{cpu}, {os.cpu_count()} cores; {info.compiler}; CPython {platform.python_version()}, "
+        f"{cpu()}, {os.cpu_count()} cores; {info.compiler}; CPython {platform.python_version()}, "
         f"numpy {np.__version__}; matfact {matfact.__version__}, backend {info.backend}, "
         f"SIMD level {info.simd_level}; {time.strftime('%Y-%m-%d')}"
     )
+
+
+def cpu() -> str:
+    """Return the name of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    name = platform.processor() or platform.machine()
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), name)
+    return name
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -20,8 +20,14 @@ __all__ = [
     "installed",
     "lenskit_fit",
     "libmf_fit",
+    "libmf_fit_with",
     "libmf_predict",
-    "surprise_svd",
+    "myfm_blocks",
+    "myfm_fit",
+    "myfm_groups",
+    "surprise_fit",
+    "surprise_predict",
+    "surprise_trainset",
 ]
 
 
@@ -38,9 +44,8 @@ def triples(ratings):
 
 def libmf_fit(rows, n_factors, epochs, *, regularization=0.05, eta=0.1, n_threads=1):
     """Train LIBMF's real-valued factorization; the objective is that of matfact's SGD."""
-    with contextlib.redirect_stdout(io.StringIO()):  # it greets when it is imported
-        from libmf import mf
-    model = mf.MF(
+    return libmf_fit_with(
+        rows,
         k=n_factors,
         nr_iters=epochs,
         nr_threads=n_threads,
@@ -49,8 +54,14 @@ def libmf_fit(rows, n_factors, epochs, *, regularization=0.05, eta=0.1, n_thread
         lambda_p2=regularization,
         lambda_q2=regularization,
         eta=eta,
-        quiet=True,
     )
+
+
+def libmf_fit_with(rows, **options):
+    """Train LIBMF with options of the libmf package, which has defaults of its own."""
+    with contextlib.redirect_stdout(io.StringIO()):  # it greets when it is imported
+        from libmf import mf
+    model = mf.MF(quiet=True, **options)
     model.fit(rows)
     return model
 
@@ -110,33 +121,89 @@ def lenskit_fit(ratings, n_factors, epochs, *, regularization=0.05, n_threads=1)
     return model
 
 
-def surprise_svd(train, test):
-    """Train Surprise's SVD with its defaults; return its predictions of the test part."""
-    from surprise import SVD, Reader
+def surprise_trainset(ratings):
+    """Return the training set that Surprise would make of a file; its inner ids are positions."""
     from surprise.trainset import Trainset
 
     by_user, by_item = {}, {}
     for user, item, value in zip(
-        train.users.tolist(), train.user_indices.tolist(), train.user_values.tolist(), strict=True
+        ratings.users.tolist(),
+        ratings.user_indices.tolist(),
+        ratings.user_values.tolist(),
+        strict=True,
     ):
         by_user.setdefault(user, []).append((item, value))
         by_item.setdefault(item, []).append((user, value))
-    # Its own ids are numbers in order of appearance; here they are the positions.
-    names = {"users": dict(enumerate(range(train.n_users)))}
-    names["items"] = dict(enumerate(range(train.n_items)))
-    trainset = Trainset(
+    return Trainset(
         by_user,
         by_item,
-        train.n_users,
-        train.n_items,
-        train.n_ratings,
-        Reader(rating_scale=(1, 5)).rating_scale,
-        names["users"],
-        names["items"],
+        ratings.n_users,
+        ratings.n_items,
+        ratings.n_ratings,
+        (1, 5),
+        dict(enumerate(range(ratings.n_users))),
+        dict(enumerate(range(ratings.n_items))),
     )
-    model = SVD(random_state=0).fit(trainset)
+
+
+def surprise_fit(trainset, algorithm):
+    """Train one of Surprise's algorithms, such as SVD or SVDpp, with its defaults."""
+    import surprise
+
+    return getattr(surprise, algorithm)(random_state=0).fit(trainset)
+
+
+def surprise_predict(model, test):
+    """Return Surprise's predictions; it cuts them to the scale by itself."""
     pairs = zip(test.users.tolist(), test.user_indices.tolist(), strict=True)
     return np.array([model.predict(user, item).est for user, item in pairs])
+
+
+def myfm_blocks(train, ratings, *, by_user=False, by_item=False):
+    """Return the users and the items of ratings as myFM's relation blocks.
+
+    As in its example ml-100k-regression.py: one column for each user and item; with `by_user` also
+    the items that the user rated in training, over the root of their number, as in SVD++; with
+    `by_item` the users who rated the item, the flipped form. Nothing of the test part is seen.
+    """
+    from myfm import RelationBlock
+    from scipy.sparse import csr_array, csr_matrix, eye_array, hstack
+
+    ones = np.ones(train.n_ratings)
+    rated = csr_array((ones, (train.users, train.user_indices)), shape=train.shape)
+    blocks = []
+    for rows, seen, linked in (
+        (ratings.users, rated, by_user),
+        (ratings.user_indices, rated.T.tocsr(), by_item),
+    ):
+        features = eye_array(seen.shape[0], format="csr")
+        if linked:
+            counts = np.maximum(seen.sum(axis=1), 1)
+            shares = seen.multiply(1 / np.sqrt(counts)[:, None])
+            features = hstack([features, shares], format="csr")
+        present, row_of = np.unique(rows, return_inverse=True)
+        blocks.append(RelationBlock(row_of.tolist(), csr_matrix(features[present])))
+    return blocks
+
+
+def myfm_groups(train, *, by_user=False, by_item=False):
+    """Return the sizes of the groups of columns of `myfm_blocks`, each with a prior of its own."""
+    n_users, n_items = train.shape
+    of_users = [n_users, n_items] if by_user else [n_users]
+    return of_users + ([n_items, n_users] if by_item else [n_items])
+
+
+def myfm_fit(blocks, values, *, rank, samples=None, groups=None):
+    """Train myFM's regression by Gibbs sampling; without `samples` with its defaults.
+
+    Otherwise all samples are kept, as its example for MovieLens 100K does.
+    """
+    from myfm import MyFMRegressor
+
+    options = {} if samples is None else {"n_iter": samples, "n_kept_samples": samples}
+    model = MyFMRegressor(rank=rank)
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+        return model.fit(None, values, X_rel=blocks, group_shapes=groups, **options)
 
 
 def blas_epoch(ratings, users, items, regularization):

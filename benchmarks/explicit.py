@@ -1,7 +1,7 @@
-"""Time the estimators for ratings against libmf, cmfrec and scikit-surprise, and compare errors.
+"""Time the estimators for ratings against libmf, cmfrec and LensKit.
 
 Run ``python benchmarks/explicit.py`` where matfact and the peers are installed (README.md tells
-how), on a quiet machine, about fifteen minutes; ``--part sgd`` and so on for one part. Prints
+how), on a quiet machine, about a quarter of an hour; ``--part sgd`` and so on for one part. Prints
 Markdown, and puts each part into ``benchmarks/results/explicit.md`` in place of the older one.
 """
 
@@ -24,11 +24,10 @@ from _measure import machine, medians, table  # first: it sets up numpy's BLAS
 import numpy as np
 
 import _peers
-from _data import movielens_100k
 from _results import put_section
 from matfact import Ratings, make_ratings
-from matfact.evaluation import given_folds, random_folds, random_split, rmse
-from matfact.models import ALS, GD, NMF, SGD, VBMF
+from matfact.evaluation import random_split, rmse
+from matfact.models import ALS, GD, NMF, SGD
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "explicit.md"
@@ -477,66 +476,6 @@ def forget_peak():
     return resident("VmRSS")
 
 
-def movielens():
-    """Return MovieLens 100K with the official folds u1 to u5."""
-    table_ = np.loadtxt(movielens_100k(), skiprows=1, dtype=np.int64)
-    blocks = np.arange(len(table_)) // 20_000
-    return given_folds(table_[:, 0], table_[:, 1], table_[:, 2], blocks, timestamps=table_[:, 3])
-
-
-def accuracy():
-    """Test errors on MovieLens 100K with everyone's defaults."""
-    official = movielens()
-    shuffled = random_folds(official.ratings, 5, random_state=0)
-
-    def own(model):
-        return lambda train, test: model.fit(train).predict(*test.to_triples()[:2])
-
-    def by_cmfrec(train, test):
-        from cmfrec import CMF
-
-        model = CMF(nthreads=1, verbose=False, produce_dicts=False).fit(train.to_scipy("coo"))
-        return np.clip(model.predict(test.users, test.user_indices), 1, 5)
-
-    def by_libmf(train, test):
-        model = _peers.libmf_fit(_peers.triples(train), 8, 20, regularization=0.1)
-        return _peers.libmf_predict(model, test)
-
-    candidates = {
-        "VBMF": (own(VBMF(random_state=0, n_threads=1)), None, "0.896"),
-        "ALS": (own(ALS(random_state=0, n_threads=1)), None, "0.921"),
-        "SGD": (own(SGD(random_state=0, n_threads=1)), None, "0.925"),
-        "NMF": (own(NMF(random_state=0, n_threads=1)), None, ""),
-        "GD": (own(GD(random_state=0, n_threads=1)), None, ""),
-        "scikit-surprise SVD": (_peers.surprise_svd, "surprise", ""),
-        "cmfrec CMF": (by_cmfrec, "cmfrec", ""),
-        "LIBMF (k = 8, lambda = 0.1, 20 epochs)": (by_libmf, "libmf", ""),
-    }
-    rows = []
-    for label, (predict, package, target) in candidates.items():
-        if package and not _peers.installed(package):
-            rows.append([label, MISSING, "", "", ""])
-            continue
-        started = time.process_time()
-        random = [rmse(test.user_values, predict(train, test)) for train, test in shuffled]
-        seconds = (time.process_time() - started) / len(random)
-        given = [rmse(test.user_values, predict(train, test)) for train, test in official]
-        rows.append(
-            [
-                label,
-                f"{np.mean(random):.4f}",
-                target,
-                f"{np.mean(given):.4f} ({', '.join(f'{one:.3f}' for one in given)})",
-                f"{seconds:.2f}",
-            ]
-        )
-    return table(
-        "RMSE on MovieLens 100K, defaults",
-        ["model", "five random folds", "target", "u1 to u5", "CPU s a fold"],
-        rows,
-    )
-
-
 PARTS = {
     "sgd": sgd,
     "als": als,
@@ -544,7 +483,6 @@ PARTS = {
     "threads": threads,
     "quality": quality,
     "memory": memory,
-    "accuracy": accuracy,
 }
 
 
