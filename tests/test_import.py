@@ -60,6 +60,7 @@ def test_the_version_is_that_of_the_distribution():
 def test_the_public_names():
     assert set(matfact.__all__) == {
         "ALS",
+        "BPMF",
         "BPR",
         "GD",
         "ImplicitALS",

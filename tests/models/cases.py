@@ -3,7 +3,7 @@
 import numpy as np
 
 from matfact import Ratings
-from matfact.models import ALS, BPR, GD, NMF, SGD, VBMF, ImplicitALS
+from matfact.models import ALS, BPMF, BPR, GD, NMF, SGD, VBMF, ImplicitALS
 
 SMALL = {
     "ALS": lambda **p: ALS(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
@@ -19,6 +19,16 @@ SMALL = {
     ),
     "VBMF-diag": lambda **p: VBMF(
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "diag"} | p
+    ),
+    "BPMF": lambda **p: BPMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "n_samples": 3}
+        | {"burn_in": 1, "thinning": 1}
+        | p
+    ),
+    "BPMF-link": lambda **p: BPMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "n_samples": 3}
+        | {"burn_in": 1, "thinning": 1, "link": "both"}
+        | p
     ),
     "SGD": lambda **p: SGD(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
     "SGD-plain": lambda **p: SGD(
@@ -61,7 +71,7 @@ SMALL = {
 """Each kind of model with few factors and epochs; parameters can be added."""
 
 IMPLICIT_CLASSES = (ImplicitALS, BPR)
-EXPLICIT_CLASSES = (ALS, VBMF, SGD, NMF, GD)
+EXPLICIT_CLASSES = (ALS, VBMF, BPMF, SGD, NMF, GD)
 CLASSES = (*EXPLICIT_CLASSES, *IMPLICIT_CLASSES)
 
 EXPLICIT = {name: new for name, new in SMALL.items() if isinstance(new(), EXPLICIT_CLASSES)}
@@ -78,6 +88,20 @@ ARRAYS = (
     "prior_precisions_",
     "mean_covariances_",
     "noise_precision_",
+    "sample_means_",
+    "sample_precisions_",
+    "sample_noises_",
+    "n_kept_",
+    "user_draws_",
+    "item_draws_",
+    "user_bias_samples_",
+    "item_bias_samples_",
+    "user_influences_",
+    "item_influences_",
+    "influence_precisions_",
+    "influence_covariances_",
+    "user_influence_samples_",
+    "item_influence_samples_",
 )
 
 

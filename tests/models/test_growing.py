@@ -5,7 +5,7 @@ import pytest
 
 from matfact import Ratings
 from matfact.exceptions import UnknownIdError
-from matfact.models import ALS, NMF, VBMF
+from matfact.models import ALS, BPMF, NMF, VBMF
 from models.cases import (
     EXPLICIT,
     IMPLICIT_CLASSES,
@@ -40,7 +40,8 @@ def test_fold_in_changes_nothing(new, ratings):
     model = new().fit(ratings)
     before = {name: array.copy() for name, array in state_of(model).items()}
     rows = model.fold_in(NEWCOMERS)
-    assert rows.shape == (2, 3 + (model.user_biases_ is not None))
+    width = model.item_factors_.shape[1]
+    assert rows.shape == (2, width + (model.user_biases_ is not None))
     assert all(np.array_equal(before[name], array) for name, array in state_of(model).items())
 
 
@@ -99,6 +100,10 @@ def test_a_user_without_ratings_is_an_average_one(new, ratings):
     if isinstance(model, VBMF):  # who has learned what an average user is
         scale = np.sqrt(model.scale_) * np.array([1, 1, 1, np.sqrt(model.scale_)])
         np.testing.assert_allclose(model.fold_in(one)[1], scale * model.prior_means_[0], rtol=1e-4)
+    elif isinstance(model, BPMF):
+        means = model.sample_means_[:, 0] * np.sqrt(model.scale_)
+        expected = np.append(means[:, :3] / 3, means[:, 3].mean() * np.sqrt(model.scale_))
+        np.testing.assert_allclose(model.fold_in(one)[1], expected, rtol=1e-4, atol=1e-6)
     elif model.user_biases_ is not None:
         expected = model.mean_ + model.item_biases_
         np.testing.assert_allclose(filled[1], expected, rtol=1e-6)
@@ -134,7 +139,8 @@ def test_added_users_leave_the_others_alone(new, ratings):
     for name, array in state_of(model).items():
         assert np.array_equal(array[: len(before[name])], before[name])
         assert len(array) == len(before[name]) + 2 * name.startswith("user")
-    np.testing.assert_array_equal(model.user_factors_[30:], expected[:, :3])
+    width = model.item_factors_.shape[1]
+    np.testing.assert_array_equal(model.user_factors_[30:], expected[:, :width])
     assert np.isfinite(model.predict(["ann", "bea", "u00"], "film 04")).all()
     assert "film 03" not in model.recommend("ann", n=99)[0]
     assert len(model.recommend("ann", n=99)[0]) == 17

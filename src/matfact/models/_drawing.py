@@ -17,10 +17,12 @@ MEAN_WEIGHT = 2.0
 """Rows at 0 that the mean of a prior is drawn with besides the real ones."""
 
 
-def draw_precision(squares: Doubles, count: int, rng: np.random.Generator) -> Doubles:
+def draw_precision(
+    squares: Doubles, count: int, rng: np.random.Generator, variance: float = 1.0
+) -> Doubles:
     """Draw the precision of normal vectors around 0 from its posterior.
 
-    Its prior is Wishart's distribution of the least degrees of freedom, with the identity matrix.
+    Its prior is Wishart's distribution of the least degrees of freedom around 1 / `variance`.
 
     Parameters
     ----------
@@ -29,9 +31,10 @@ def draw_precision(squares: Doubles, count: int, rng: np.random.Generator) -> Do
     count : int
         How many they are.
     rng : Generator
+    variance : float, default=1.0
     """
     size = len(squares)
-    scale = np.linalg.inv(squares + np.eye(size))
+    scale = np.linalg.inv(squares + variance * np.eye(size))
     root = np.linalg.cholesky((scale + scale.T) / 2)
     # Bartlett's decomposition.
     triangle = np.tril(rng.standard_normal((size, size)), -1)

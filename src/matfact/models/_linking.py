@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from matfact.models._drawing import draw_precision
-from matfact.models._links import Design, Link
+from matfact.models._links import COEFFICIENT_VARIANCE, Design, Link
 from matfact.models._posteriors import PRIOR_PRECISION, SIDES
 
 if TYPE_CHECKING:
@@ -197,7 +197,9 @@ class Links:
             drawn, squares = one.link.draw(
                 deviations - others, row_precision, precisions[place], rng
             )
-            precisions[place] = draw_precision(squares, one.link.n_coordinates, rng)
+            precisions[place] = draw_precision(
+                squares, one.link.n_coordinates, rng, COEFFICIENT_VARIANCE
+            )
             self._take(one, side, drawn)
 
     def _take(self, one: _Linked, side: str, coefficients: Doubles) -> None:

@@ -73,11 +73,11 @@ class BPMF(BayesianModel):
         Samples that are kept, the last ones, at least 1.
     burn_in : int, default=20
         Sweeps before the first sample that is kept, at least 0.
-    thinning : int, default=2
+    thinning : int, default=4
         One sweep in so many gives a sample, at least 1.
     link : {"users", "items", "both"} or None, default=None
         Sides whose priors depend on what each row has rated; see `VBMF`.
-    max_iter : int, default=220
+    max_iter : int, default=420
         Sweeps at most, at least 1.
     tol : float, default=0.0
         With a validation part: the improvement of the error that counts as one. Without one
@@ -191,9 +191,9 @@ class BPMF(BayesianModel):
         n_factors: int = 16,
         n_samples: int = 100,
         burn_in: int = 20,
-        thinning: int = 2,
+        thinning: int = 4,
         link: LinkedSides = None,
-        max_iter: int = 220,
+        max_iter: int = 420,
         tol: float = 0.0,
         patience: int = 20,
         random_state: RandomStateLike = None,
@@ -372,12 +372,17 @@ class BPMF(BayesianModel):
         return {name: getattr(start.get(name), "shape", None) for name in names} | links
 
     def _carried_over(self, fresh: dict[str, NDArray[Any]], ratings: Ratings) -> None:
-        before, now = len(self.sample_noises_), len(fresh["sample_noises"])
-        if before != now:
-            raise ValueError(
-                f"n_samples was {before} and is {now} now; a warm start needs the same number, so "
-                "set warm_start=False for a new beginning"
-            )
+        old, new = self.sample_means_.shape, fresh["sample_means"].shape
+        numbers = (
+            ("n_samples", old[0], new[0]),
+            ("n_factors", old[2] - 1, new[2] - 1),
+        )
+        for name, before, now in numbers:
+            if before != now:
+                raise ValueError(
+                    f"{name} was {before} and is {now} now; a warm start needs the same number, so "
+                    "set warm_start=False for a new beginning"
+                )
         super()._carried_over(fresh, ratings)
 
     def _solve_rows(self, rows: Rows, factors: Factors, side: Side) -> tuple[Floats, Floats | None]:
