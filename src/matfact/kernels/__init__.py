@@ -34,7 +34,7 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, sparse, topn, vb
+    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, products, runtime, sgd, topn, vb
 
 __all__ = [
     "BackendInfo",
@@ -44,16 +44,17 @@ __all__ = [
     "csr",
     "gd",
     "pairs",
+    "products",
     "runtime",
     "sgd",
-    "sparse",
     "topn",
     "vb",
 ]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("als", "bpr", "gd", "pairs", "sgd", "topn", "vb")  # the modules with SIMD levels
-_MODULES = (*_KERNELS, "csr", "runtime", "sparse")
+# The modules with SIMD levels.
+_KERNELS = ("als", "bpr", "gd", "pairs", "products", "sgd", "topn", "vb")
+_MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
     "install a C compiler, then: python -m pip install --force-reinstall --no-deps "
@@ -231,9 +232,9 @@ if not TYPE_CHECKING:
     csr = _modules["csr"]
     gd = _modules["gd"]
     pairs = _modules["pairs"]
+    products = _modules["products"]
     runtime = _modules["runtime"]
     sgd = _modules["sgd"]
-    sparse = _modules["sparse"]
     topn = _modules["topn"]
     vb = _modules["vb"]
 
