@@ -1,4 +1,4 @@
-# The table of C kernels of one SIMD level and one real type; simd/product*.h describe the functions.
+# The table of C kernels of one SIMD level and one real type; simd/product*.h describe them.
 from libc.stdint cimport int32_t
 
 cdef extern from "simd/products_dispatch.h" nogil:

@@ -49,7 +49,9 @@ cdef enum:
     ROWS = 16        # compressed rows that a thread treats at a time
     ENTRY_COST = 2   # multiply-adds of a product in the time of one of these
     CHUNK = 48       # rows of a product at a time, a multiple of the height of every tile
-    INNER_UNIT = 96  # cuts of the inner dimension of a transposed product: _gd_steps.pxd
+    # Rows of a transposed A that one call treats: TRANSPOSED_BLOCK of product.h. With more of them
+    # the reading of A is slower (measured on Zen 3).
+    INNER_BYTES = 384
 
 
 def set_simd_level(str name):
@@ -105,58 +107,74 @@ cdef struct Product:
     char *c
 
 
-cdef inline void pack(const Product *p, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
-    """Pack rows of B."""
-    p.kernels.pack(
-        count, p.columns, p.n_vectors,
-        p.b + first * p.columns * p.real_bytes, p.columns, 1, p.packed)
+cdef inline void pack(
+    const Product *p, Py_ssize_t first, Py_ssize_t last, Py_ssize_t unit
+) noexcept nogil:
+    """Pack rows first .. last - 1 of B, `unit` of them at a time."""
+    cdef Py_ssize_t start = first
+    while start < last:
+        p.kernels.pack(
+            min(unit, last - start), p.columns, p.n_vectors,
+            p.b + start * p.columns * p.real_bytes, p.columns, 1,
+            p.packed + (start - first) * p.padded * p.real_bytes)
+        start += unit
 
 
 cdef inline void treat(
-    const Product *p, Py_ssize_t row, Py_ssize_t last_row, Py_ssize_t first, Py_ssize_t count,
+    const Product *p, Py_ssize_t row, Py_ssize_t last_row,
+    Py_ssize_t first, Py_ssize_t last, Py_ssize_t unit,
 ) noexcept nogil:
-    """Rows `row` .. last_row - 1 of C (+)= A B, of `count` packed rows of B from `first` on."""
-    p.kernels.product(
-        last_row - row, count, p.n_vectors,
-        p.a + (row * p.a_row + first * p.a_inner) * p.real_bytes, p.a_row, p.a_inner,
-        p.packed, p.c + row * p.padded * p.real_bytes, p.padded, first > 0, WHOLE)
+    """Rows `row` .. last_row - 1 of C (+)= A B, of rows first .. last - 1 of B, which `pack` left.
+
+    More than the first of B's rows are added.
+    """
+    cdef Py_ssize_t start = first
+    while start < last:
+        p.kernels.product(
+            last_row - row, min(unit, last - start), p.n_vectors,
+            p.a + (row * p.a_row + start * p.a_inner) * p.real_bytes, p.a_row, p.a_inner,
+            p.packed + (start - first) * p.padded * p.real_bytes,
+            p.c + row * p.padded * p.real_bytes, p.padded, start > 0, WHOLE)
+        start += unit
 
 
-cdef int multiply_rows(const Product *p, Threads *threads, double work) except -1 nogil:
+cdef int multiply_rows(const Product *p, Threads *threads) except -1 nogil:
     """Multiply a stored matrix: blocks of rows between two looks for signals, chunks of them."""
-    cdef Py_ssize_t block = rows_between_signals(work * p.inner, CHUNK), start = 0, end, chunk, row
-    pack(p, 0, p.inner)
+    cdef double work = <double> p.inner * p.padded  # a row
+    cdef Py_ssize_t block = rows_between_signals(work, CHUNK), start = 0, end, chunk, row
+    pack(p, 0, p.inner, p.inner)
     while start < p.rows:
         end = min(start + block, p.rows)
         for chunk in prange(
             (end - start + CHUNK - 1) // CHUNK, schedule="dynamic",
-            num_threads=threads_for(threads, work * p.inner * (end - start)),
+            num_threads=threads_for(threads, work * (end - start)),
         ):
             row = start + chunk * CHUNK
-            treat(p, row, min(row + CHUNK, end), 0, p.inner)
-        answer_signals(threads, work * p.inner * (end - start))
+            treat(p, row, min(row + CHUNK, end), 0, p.inner, p.inner)
+        answer_signals(threads, work * (end - start))
         start = end
     return 0
 
 
-cdef int multiply_transposed(const Product *p, Threads *threads, double work) except -1 nogil:
+cdef int multiply_transposed(const Product *p, Threads *threads) except -1 nogil:
     """Multiply a transpose: blocks of the inner dimension, and of them a part of A's columns.
 
     Parts are as wide as the number of threads lets them be: what is read of a row is contiguous.
     """
-    cdef Py_ssize_t start = 0, end, part, width
+    cdef double work = <double> p.rows * p.padded  # a row of B
+    cdef Py_ssize_t start = 0, end, part, width, unit = INNER_BYTES // p.real_bytes
     cdef int n_threads
     while start < p.inner:
         end = min(start + p.packed_rows, p.inner)
-        pack(p, start, end - start)
-        n_threads = threads_for(threads, work * p.rows * (end - start))
+        pack(p, start, end, unit)
+        n_threads = threads_for(threads, work * (end - start))
         width = p.rows if n_threads == 1 else p.rows // (2 * n_threads) + 1
         width = (width + CHUNK - 1) // CHUNK * CHUNK
         for part in prange(
             (p.rows + width - 1) // width, schedule="dynamic", num_threads=n_threads
         ):
-            treat(p, part * width, min((part + 1) * width, p.rows), start, end - start)
-        answer_signals(threads, work * p.rows * (end - start))
+            treat(p, part * width, min((part + 1) * width, p.rows), start, end, unit)
+        answer_signals(threads, work * (end - start))
         start = end
     return 0
 
@@ -165,11 +183,10 @@ def multiply(
     const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out, bint transposed, int n_threads
 ):
     """Fill in the product a b, or that of the transpose of a with b."""
-    cdef Py_ssize_t n = out.shape[0], k = out.shape[1], inner = b.shape[0], row
+    cdef Py_ssize_t n = out.shape[0], k = out.shape[1], inner = b.shape[0], row, unit
     cdef Threads threads = new_threads(n_threads)
     cdef Space space = counting()
     cdef Product p
-    cdef double work
     cdef unsigned char[::1] workspace
     check_matrix("a", a, inner if transposed else n, n if transposed else inner)
     check("b", "columns as out", b.shape[1], k)
@@ -183,8 +200,10 @@ def multiply(
     p.a, p.b = <const char *> &a[0, 0], <const char *> &b[0, 0]
     p.a_row = 1 if transposed else inner
     p.a_inner = n if transposed else 1
-    work = <double> p.padded * sizeof(real) / 4  # of a multiplication with one number of A
-    p.packed_rows = min(inner, rows_between_signals(work * n, INNER_UNIT)) if transposed else inner
+    p.packed_rows = inner
+    if transposed:
+        unit = INNER_BYTES // sizeof(real)
+        p.packed_rows = min(inner, rows_between_signals(<double> p.padded * n, unit))
     for _ in range(2):
         p.packed = take(&space, p.packed_rows * p.padded * p.real_bytes)
         p.c = <char *> &out[0, 0]
@@ -195,9 +214,9 @@ def multiply(
             space = space_of(workspace)
     with nogil:
         if transposed:
-            multiply_transposed(&p, &threads, work)
+            multiply_transposed(&p, &threads)
         else:
-            multiply_rows(&p, &threads, work)
+            multiply_rows(&p, &threads)
         if p.padded != k:
             for row in range(n):
                 memcpy(&out[row, 0], p.c + row * p.padded * p.real_bytes, k * sizeof(real))
