@@ -34,7 +34,19 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, products, runtime, sgd, topn, vb
+    from matfact.kernels._numpy import (
+        als,
+        bpr,
+        csr,
+        eigen,
+        gd,
+        pairs,
+        products,
+        runtime,
+        sgd,
+        topn,
+        vb,
+    )
 
 __all__ = [
     "BackendInfo",
@@ -42,6 +54,7 @@ __all__ = [
     "backend_info",
     "bpr",
     "csr",
+    "eigen",
     "gd",
     "pairs",
     "products",
@@ -53,7 +66,7 @@ __all__ = [
 
 _BACKENDS = ("auto", "cython", "numpy")
 # The modules with SIMD levels.
-_KERNELS = ("als", "bpr", "gd", "pairs", "products", "sgd", "topn", "vb")
+_KERNELS = ("als", "bpr", "eigen", "gd", "pairs", "products", "sgd", "topn", "vb")
 _MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
@@ -230,6 +243,7 @@ if not TYPE_CHECKING:
     als = _modules["als"]
     bpr = _modules["bpr"]
     csr = _modules["csr"]
+    eigen = _modules["eigen"]
     gd = _modules["gd"]
     pairs = _modules["pairs"]
     products = _modules["products"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matfact.kernels import products
+from matfact.kernels import eigen, products
 from matfact.models._products import product
 
 if TYPE_CHECKING:
@@ -128,11 +128,10 @@ class Design:
             left = self._leading_basis(seed)
             of_left = self.transposed_times(left)
             gram = symmetric(product(of_left, of_left, self.n_threads, transposed=True))
-            inner, squares = _above_zero(*np.linalg.eigh(gram)[::-1])
+            inner, squares = _above_zero(*_eigenvectors(gram, self.n_threads))
             return product(left, inner, self.n_threads), squares
         by_columns = int(n > p)
-        squares, vectors = np.linalg.eigh(self._gram(by_columns))
-        vectors, squares = _above_zero(vectors, squares)
+        vectors, squares = _above_zero(*_eigenvectors(self._gram(by_columns), self.n_threads))
         if not by_columns:
             return vectors, squares
         return self.times(vectors) / np.sqrt(squares), squares
@@ -166,3 +165,11 @@ def _above_zero(vectors: Doubles, squares: Doubles) -> tuple[Doubles, Doubles]:
     """Leave out the eigenvectors whose eigenvalues are nothing but rounding."""
     wanted = squares > LEAST_SHARE * max(float(squares.max(initial=0.0)), 1e-300)
     return vectors[:, wanted], squares[wanted]
+
+
+def _eigenvectors(matrix: Doubles, n_threads: int) -> tuple[Doubles, Doubles]:
+    """Return (eigenvectors, eigenvalues) of a symmetric matrix."""
+    vectors, values = np.empty_like(matrix), np.empty(len(matrix))
+    if not eigen.eigh(matrix, values, vectors, n_threads):
+        values, vectors = np.linalg.eigh(matrix)
+    return vectors, values
