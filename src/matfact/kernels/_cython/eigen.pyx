@@ -13,7 +13,7 @@ n_threads   int               0: what OpenMP says at this call
 
 eigh returns whether the iteration converged. C order. Cost: 5 n^3 multiply-adds or so, 4/3 of them
 on one thread. The same bits for any number of threads. Memory: a copy of the matrix, about 2 n^2
-numbers for rotations, and n x 16 to 64 numbers a thread.
+numbers for rotations, and n x 8 to 32 numbers a thread.
 """
 import numpy as np
 

@@ -40,7 +40,7 @@ typedef struct {
     }
 
 /* Vectors of a row of a panel. */
-#define EIGEN_VECTORS 8
+#define EIGEN_VECTORS 4
 
 /* The rotations of T by the implicit QL method; T's diagonal becomes the eigenvalues. Returns 0 if
  * there is no room for so many rotations, -1 if it does not converge (W. H. Press et al.,

@@ -77,11 +77,62 @@ static void NAME(finish_update)(const Eigen *eigen, ptrdiff_t k, double *w)
     OMP_SIMD for (ptrdiff_t j = k + 1; j < n; j++) row[j] -= x * w[j] + y * v[j];
 }
 
+/* Reals and vectors of a row of a panel. */
+#define WIDTH (EIGEN_VECTORS * LANES)
+#define STEPS (WIDTH / REALS)
+
+/* A rotation of the row above, x, with what there is of its successor so far: `out` is done. */
+static ALWAYS_INLINE void NAME(rotate)(
+    double c, double s, const double *x, double *out, NAME(lane) *last)
+{
+    UNROLL_ALL for (int t = 0; t < STEPS; t++) {
+        const NAME(lane) one = SEEN(x + t * REALS), rotated = s * one + c * last[t];
+        last[t] = c * one - s * last[t];
+        AT(out + t * REALS) = rotated;
+    }
+}
+
+/* Two sweeps from the same row on in one walk over the panel, for rows are in no register or
+ * first-level cache by the time of the next sweep: rotation j - 1 of the second follows on j of the
+ * first. Of the first all count_0 are made, or count_1 + 1 if that is less; returns the row whose
+ * numbers so far are in `last`. */
+static ALWAYS_INLINE double *NAME(two_sweeps)(
+    ptrdiff_t count_0, ptrdiff_t count_1, const double *c, const double *s, double *row,
+    NAME(lane) *last)
+{
+    const double *c_1 = c + count_0, *s_1 = s + count_0;
+    const ptrdiff_t both = count_1 < count_0 ? count_1 : count_0 - 1;
+    NAME(lane) second[STEPS];
+    UNROLL_ALL for (int t = 0; t < STEPS; t++) {
+        const NAME(lane) one = SEEN(row - WIDTH + t * REALS);
+        second[t] = s[0] * one + c[0] * last[t];
+        last[t] = c[0] * one - s[0] * last[t];
+    }
+    for (ptrdiff_t j = 1; j <= both; j++) {
+        row -= WIDTH;
+        UNROLL_ALL for (int t = 0; t < STEPS; t++) {
+            const NAME(lane) one = SEEN(row - WIDTH + t * REALS);
+            const NAME(lane) done = s[j] * one + c[j] * last[t];
+            last[t] = c[j] * one - s[j] * last[t];
+            AT(row + WIDTH + t * REALS) = s_1[j - 1] * done + c_1[j - 1] * second[t];
+            second[t] = c_1[j - 1] * done - s_1[j - 1] * second[t];
+        }
+    }
+    if (count_1 == count_0)
+        UNROLL_ALL for (int t = 0; t < STEPS; t++) {
+            const NAME(lane) done = last[t];
+            AT(row + t * REALS) = s_1[count_1 - 1] * done + c_1[count_1 - 1] * second[t];
+            last[t] = c_1[count_1 - 1] * done - s_1[count_1 - 1] * second[t];
+        }
+    else
+        UNROLL_ALL for (int t = 0; t < STEPS; t++) AT(row + t * REALS) = second[t];
+    return row - WIDTH;
+}
+
 /* Columns first .. first + count - 1 of the matrix whose rows are the eigenvectors: of Q^T, which
  * the reflections make of the identity, and then of the rotations. `panel` has n rows. */
 static void NAME(vectors)(const Eigen *eigen, ptrdiff_t first, ptrdiff_t count, double *panel)
 {
-    enum { WIDTH = EIGEN_VECTORS * LANES, STEPS = WIDTH / REALS };
     const ptrdiff_t n = eigen->n;
     memset(panel, 0, n * WIDTH * sizeof(double));
     for (ptrdiff_t j = 0; j < count; j++) panel[(first + j) * WIDTH + j] = 1;
@@ -99,19 +150,28 @@ static void NAME(vectors)(const Eigen *eigen, ptrdiff_t first, ptrdiff_t count, 
     }
     const double *c = eigen->cosines, *s = eigen->sines;
     for (ptrdiff_t sweep = 0; sweep < eigen->n_sweeps; sweep++) {
-        double *row = panel + (eigen->starts[sweep] + 1) * WIDTH;
+        const ptrdiff_t start = eigen->starts[sweep], count_0 = eigen->counts[sweep];
+        double *row = panel + (start + 1) * WIDTH;
         NAME(lane) last[STEPS];
         UNROLL_ALL for (int t = 0; t < STEPS; t++) last[t] = SEEN(row + t * REALS);
-        for (ptrdiff_t i = eigen->counts[sweep]; i > 0; i--, c++, s++, row -= WIDTH)
-            UNROLL_ALL for (int t = 0; t < STEPS; t++) {
-                const NAME(lane) x = SEEN(row - WIDTH + t * REALS);
-                AT(row + t * REALS) = *s * x + *c * last[t];
-                last[t] = *c * x - *s * last[t];
+        ptrdiff_t j = 0, skipped = 0;
+        if (sweep + 1 < eigen->n_sweeps && eigen->starts[sweep + 1] == start) {
+            const ptrdiff_t count_1 = eigen->counts[sweep + 1];
+            if (count_1 > 0 && count_1 <= count_0) {
+                sweep++;
+                row = NAME(two_sweeps)(count_0, count_1, c, s, row, last);
+                j = count_1 < count_0 ? count_1 + 1 : count_0;
+                skipped = count_1;
             }
+        }
+        for (; j < count_0; j++, row -= WIDTH) NAME(rotate)(c[j], s[j], row - WIDTH, row, last);
+        c += count_0 + skipped, s += count_0 + skipped;
         UNROLL_ALL for (int t = 0; t < STEPS; t++) AT(row + t * REALS) = last[t];
     }
 }
 #undef REALS
+#undef WIDTH
+#undef STEPS
 #undef AT
 #undef SEEN
 #endif
