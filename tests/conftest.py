@@ -113,6 +113,34 @@ def compiled_vb(request):
         yield kernel
 
 
+@pytest.fixture(params=implementations.ALL)
+def products_kernel(request):
+    """The `products` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "products") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_products(request):
+    """The compiled `products` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "products") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.ALL)
+def eigen_kernel(request):
+    """The `eigen` module: the numpy twin, and the compiled one at each SIMD level."""
+    with implementations.selected(request.param, "eigen") as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=implementations.COMPILED)
+def compiled_eigen(request):
+    """The compiled `eigen` module at each SIMD level of this machine."""
+    with implementations.selected(request.param, "eigen") as kernel:
+        yield kernel
+
+
 @pytest.fixture
 def backend(gd_kernel, monkeypatch):
     """Make the package train on each implementation, and return its `gd` module.

@@ -34,7 +34,19 @@ from matfact.exceptions import BackendError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from matfact.kernels._numpy import als, bpr, csr, gd, pairs, runtime, sgd, sparse, topn, vb
+    from matfact.kernels._numpy import (
+        als,
+        bpr,
+        csr,
+        eigen,
+        gd,
+        pairs,
+        products,
+        runtime,
+        sgd,
+        topn,
+        vb,
+    )
 
 __all__ = [
     "BackendInfo",
@@ -42,18 +54,20 @@ __all__ = [
     "backend_info",
     "bpr",
     "csr",
+    "eigen",
     "gd",
     "pairs",
+    "products",
     "runtime",
     "sgd",
-    "sparse",
     "topn",
     "vb",
 ]
 
 _BACKENDS = ("auto", "cython", "numpy")
-_KERNELS = ("als", "bpr", "gd", "pairs", "sgd", "topn", "vb")  # the modules with SIMD levels
-_MODULES = (*_KERNELS, "csr", "runtime", "sparse")
+# The modules with SIMD levels.
+_KERNELS = ("als", "bpr", "eigen", "gd", "pairs", "products", "sgd", "topn", "vb")
+_MODULES = (*_KERNELS, "csr", "runtime")
 
 _NOT_BUILT_REMEDY = (
     "install a C compiler, then: python -m pip install --force-reinstall --no-deps "
@@ -229,11 +243,12 @@ if not TYPE_CHECKING:
     als = _modules["als"]
     bpr = _modules["bpr"]
     csr = _modules["csr"]
+    eigen = _modules["eigen"]
     gd = _modules["gd"]
     pairs = _modules["pairs"]
+    products = _modules["products"]
     runtime = _modules["runtime"]
     sgd = _modules["sgd"]
-    sparse = _modules["sparse"]
     topn = _modules["topn"]
     vb = _modules["vb"]
 

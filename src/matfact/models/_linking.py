@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from matfact.models._designs import Design
 from matfact.models._drawing import draw_precision
-from matfact.models._links import COEFFICIENT_VARIANCE, Design, Link
+from matfact.models._links import COEFFICIENT_VARIANCE, Link
 from matfact.models._posteriors import PRIOR_PRECISION, SIDES
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def rated_means(rows: Rows, influences: Doubles, n_threads: int) -> Doubles:
 
 def feature_means(rows: Rows, coefficients: Doubles, n_threads: int) -> Doubles:
     """Return what features say of rows, given what each feature says."""
-    return Design(rows, rows, np.ones(len(rows)), False, n_threads).times(coefficients)
+    return Design.as_given(rows, n_threads).times(coefficients)
 
 
 @dataclass(slots=True, eq=False)
@@ -143,8 +144,13 @@ class Links:
                 self._add(side, "feature", name, Link(design, there, seed), unit)
 
     def _add(self, side: str, kind: str, coefficients: str, link: Link, unit: float) -> None:
-        means = link.means(self._arrays[coefficients] / unit)
-        self._linked[side].append(_Linked(link, kind, coefficients, unit, means))
+        one = _Linked(link, kind, coefficients, unit, np.empty(0))
+        self._find_means(one)
+        self._linked[side].append(one)
+
+    def _find_means(self, one: _Linked) -> None:
+        """Take the means from what the arrays hold, so that a later fit finds the same bits."""
+        one.means = one.link.means(self._arrays[one.coefficients] / one.unit)
 
     def means(self, side: str) -> Doubles | float:
         """Return what the links say of the rows of a side; 0 if there are none."""
@@ -175,9 +181,9 @@ class Links:
             others = self.means(side) - one.means
             found = one.link.step(
                 deviations - others,
+                one.means,
                 row_precision,
                 row_covariance,
-                self._arrays[one.coefficients] / one.unit,
                 precisions[place],
             )
             precisions[place] = found.precision
@@ -204,6 +210,6 @@ class Links:
 
     def _take(self, one: _Linked, side: str, coefficients: Doubles) -> None:
         self._arrays[one.coefficients][...] = coefficients * one.unit
-        one.means = one.link.means(coefficients)
+        self._find_means(one)
         if one.kind == "feature":
             self._arrays[f"{side[:-1]}_feature_means"][...] = one.means

@@ -22,124 +22,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matfact.kernels import sparse
+from matfact.models._designs import symmetric
+from matfact.models._products import product
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
-
     from numpy.typing import NDArray
 
-    from matfact.models._data import Rows
+    from matfact.models._designs import Design
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["LINK_STREAM", "Design", "Link", "LinkStep"]
-
-LINK_STREAM = 2
-"""Marks the random numbers of decompositions among all that follow from one seed."""
-
-EXACT_SIZE = 2048
-"""The shorter side of a design up to which it is decomposed exactly."""
-
-RANK = 512
-"""Singular vectors of larger designs that are used, the leading ones."""
-
-POWERS = 3
-"""Products with X X' that make a random basis one of the leading singular vectors."""
-
-LEAST_SHARE = 1e-9
-"""Eigenvalues below this share of the largest one are zeros."""
-
-BLOCK = 256
-"""Columns of an identity matrix that are multiplied at a time."""
+__all__ = ["COEFFICIENT_VARIANCE", "Link", "LinkStep"]
 
 COEFFICIENT_VARIANCE = 1e-3
 """Of the one row of coefficients that Omega is learned with besides the real ones."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Design:
-    """The matrix X: a row for each user, say, a column for each item or feature.
-
-    Attributes
-    ----------
-    rows, columns : Rows
-        Its entries by rows and by columns; the weights are not used.
-    scale : ndarray of shape (n,)
-        What each row is multiplied with.
-    is_binary : bool
-        Whether entries are 1, whatever their values.
-    n_threads : int
-    """
-
-    rows: Rows
-    columns: Rows
-    scale: Doubles
-    is_binary: bool
-    n_threads: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return len(self.rows), len(self.columns)
-
-    @classmethod
-    def of_rated(cls, rows: Rows, columns: Rows, n_threads: int) -> Self:
-        """Tell which columns each row has rated: 1 / root(n) for each of n, so that |x| = 1."""
-        scale = 1 / np.sqrt(np.maximum(np.diff(rows.indptr), 1.0))
-        return cls(rows, columns, scale, True, n_threads)
-
-    @classmethod
-    def of_features(cls, rows: Rows, columns: Rows, n_threads: int) -> tuple[Self, float]:
-        """Take the values of features, all multiplied by one number, the second result."""
-        square = float(np.sum(rows.values.astype(np.float64) ** 2))
-        there = max(int(np.count_nonzero(np.diff(rows.indptr))), 1)
-        unit = float(1 / np.sqrt(square / there)) if square > 0 else 1.0
-        return cls(rows, columns, np.full(len(rows), unit), False, n_threads), unit
-
-    def only(self, there: NDArray[np.bool_]) -> Design:
-        """Return the same with zeros in all other rows."""
-        return Design(self.rows, self.columns, self.scale * there, self.is_binary, self.n_threads)
-
-    def times(self, dense: Doubles) -> Doubles:
-        """Return X dense."""
-        return self.scale[:, np.newaxis] * self._sums(self.rows, dense)
-
-    def transposed_times(self, dense: Doubles) -> Doubles:
-        """Return X' dense."""
-        return self._sums(self.columns, self.scale[:, np.newaxis] * dense)
-
-    def _sums(self, rows: Rows, dense: Doubles) -> Doubles:
-        out = np.empty((len(rows), dense.shape[1]))
-        values = None if self.is_binary else rows.values.astype(np.float64)
-        dense = np.ascontiguousarray(dense, dtype=np.float64)
-        sparse.row_sums(rows.indptr, rows.indices, values, dense, out, self.n_threads)
-        return out
-
-    def decomposed(self, seed: int) -> tuple[Doubles, Doubles]:
-        """Return (E, w) of X X' = E diag(w) E', without the zeros; of large designs the leading."""
-        n, p = self.shape
-        if min(n, p) > EXACT_SIZE:
-            left = self._leading_basis(seed)
-            squares, inner = np.linalg.eigh(_gram(self.transposed_times(left)))
-            return _above_zero(left @ inner, squares)
-        if n <= p:
-            gram = _by_blocks(n, lambda block: self.times(self.transposed_times(block)))
-            squares, left = np.linalg.eigh((gram + gram.T) / 2)
-            return _above_zero(left, squares)
-        gram = _by_blocks(p, lambda block: self.transposed_times(self.times(block)))
-        squares, right = np.linalg.eigh((gram + gram.T) / 2)
-        right, squares = _above_zero(right, squares)
-        return self.times(right) / np.sqrt(squares), squares
-
-    def _leading_basis(self, seed: int) -> Doubles:
-        """Return orthonormal columns that nearly span the leading left singular vectors."""
-        start = np.random.default_rng([seed, LINK_STREAM]).standard_normal((self.shape[1], RANK))
-        basis: Doubles = np.linalg.qr(self.times(start))[0]
-        for _ in range(POWERS):
-            basis = np.linalg.qr(self.times(self.transposed_times(basis)))[0]
-        return basis
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,9 +87,9 @@ class Link:
     def step(
         self,
         deviations: Doubles,
+        means: Doubles,
         row_precision: Doubles,
         row_covariance: Doubles,
-        coefficients: Doubles,
         precision: Doubles,
     ) -> LinkStep:
         """Improve B, and learn its prior.
@@ -202,27 +98,35 @@ class Link:
         ----------
         deviations : ndarray of shape (n, n_factors + 1)
             theta_u - m, without what other links say.
+        means : ndarray of shape (n, n_factors + 1)
+            B' x_u.
         row_precision : ndarray
             Lambda.
         row_covariance : ndarray
             Mean of S_u over the rows.
-        coefficients, precision : ndarray
-            B and Omega as they are.
+        precision : ndarray
+            Omega as it is.
         """
         roots, squares = self._roots, self._squares[:, np.newaxis]
         information = row_precision - row_precision @ row_covariance @ row_precision
-        at = self._coordinates(coefficients)
+        size, n_threads = len(precision), self.design.n_threads
+        # Both at a time, for the matrix that they are multiplied with does not fit into caches.
+        projected = self._projected(np.concatenate([deviations, means], axis=1))
+        at = projected[:, size:] / roots
         # The exact gradient; for the step H_u <= Lambda <= 2 (H + Lambda) / 2 makes sure that the
         # bound rises.
-        gradient = roots * ((self._left.T @ deviations - roots * at) @ row_precision)
-        gradient -= at @ precision
+        errors = roots * (projected[:, :size] - projected[:, size:])
+        gradient = product(errors, row_precision, n_threads)
+        gradient -= product(at, precision, n_threads)
         basis, h = _common_basis(precision, (information + row_precision) / 2)
-        at = at + ((gradient @ basis) / (squares * h + 1)) @ basis.T
+        moves = product(gradient, basis, n_threads) / (squares * h + 1)
+        at = at + product(moves, basis.T, n_threads)
         basis, h = _common_basis(precision, information)
         variances = 1 / (squares * h + 1)
-        total = at.T @ at + (basis * variances.sum(axis=0)) @ basis.T
+        total = product(at, at, n_threads, transposed=True)
+        total += (basis * variances.sum(axis=0)) @ basis.T
         total += COEFFICIENT_VARIANCE * np.eye(len(total))
-        learned = _symmetric(np.linalg.inv(total / (len(squares) + 1)))
+        learned = symmetric(np.linalg.inv(total / (len(squares) + 1)))
         divergence = np.sum(learned * total) - total.size**0.5 * (len(squares) + 1)
         divergence += (len(squares) + 1) * _log_determinant_ratio(precision, learned)
         divergence += float(np.log1p(squares * h).sum())
@@ -243,53 +147,32 @@ class Link:
         squares = self._squares[:, np.newaxis]
         basis, h = _common_basis(precision, row_precision)
         posterior = squares * h + 1
-        at = self._roots * (self._left.T @ deviations @ row_precision @ basis) / posterior
-        at = (at + rng.standard_normal(at.shape) / np.sqrt(posterior)) @ basis.T
-        return self._coefficients(at), at.T @ at
+        n_threads = self.design.n_threads
+        at = product(self._projected(deviations), row_precision @ basis, n_threads)
+        at = self._roots * at / posterior + rng.standard_normal(at.shape) / np.sqrt(posterior)
+        at = product(at, basis.T, n_threads)
+        return self._coefficients(at), product(at, at, n_threads, transposed=True)
 
     @property
     def n_coordinates(self) -> int:
         """Coordinates of each column of B that the ratings say anything of."""
         return len(self._squares)
 
-    def _coordinates(self, coefficients: Doubles) -> Doubles:
-        return (self._left.T @ self._known.times(coefficients)) / self._roots
+    def _projected(self, rows: Doubles) -> Doubles:
+        """Return E' rows."""
+        return product(self._left, rows, self.design.n_threads, transposed=True)
 
     def _coefficients(self, at: Doubles) -> Doubles:
-        return self._known.transposed_times(self._left @ (at / self._roots))
+        rows = product(self._left, at / self._roots, self.design.n_threads)
+        return self._known.transposed_times(rows)
 
 
 def _common_basis(precision: Doubles, information: Doubles) -> tuple[Doubles, Doubles]:
     """Return (T, h) with T' precision T = I and T' information T = diag(h)."""
     inverse_root = np.linalg.inv(np.linalg.cholesky(precision))
-    h, inner = np.linalg.eigh(_symmetric(inverse_root @ information @ inverse_root.T))
+    h, inner = np.linalg.eigh(symmetric(inverse_root @ information @ inverse_root.T))
     return inverse_root.T @ inner, np.maximum(h, 0)
 
 
 def _log_determinant_ratio(numerator: Doubles, denominator: Doubles) -> float:
     return float(np.linalg.slogdet(numerator)[1] - np.linalg.slogdet(denominator)[1])
-
-
-def _symmetric(matrix: Doubles) -> Doubles:
-    symmetric: Doubles = (matrix + matrix.T) / 2
-    return symmetric
-
-
-def _gram(dense: Doubles) -> Doubles:
-    return _symmetric(dense.T @ dense)
-
-
-def _above_zero(vectors: Doubles, squares: Doubles) -> tuple[Doubles, Doubles]:
-    """Leave out the eigenvectors whose eigenvalues are nothing but rounding."""
-    wanted = squares > LEAST_SHARE * max(float(squares.max(initial=0.0)), 1e-300)
-    return vectors[:, wanted], squares[wanted]
-
-
-def _by_blocks(size: int, product: Callable[[Doubles], Doubles]) -> Doubles:
-    """Return the product of a matrix with an identity matrix, some columns at a time."""
-    parts = []
-    for start in range(0, size, BLOCK):
-        block = np.zeros((size, min(BLOCK, size - start)))
-        block[start + np.arange(block.shape[1]), np.arange(block.shape[1])] = 1
-        parts.append(product(block))
-    return np.concatenate(parts, axis=1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.kernels import vb
+from matfact.models._products import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,7 +135,7 @@ def solve_side(
         offsets,
         noise,
         precision,
-        np.ascontiguousarray(prior_means @ precision),
+        product(prior_means, precision, n_threads),
         column_covariances(factors, shared, side),
         means,
         covariances,

@@ -12,6 +12,7 @@ import numpy as np
 
 from matfact.kernels import pairs
 from matfact.models._posteriors import SIDES, design, moved_covariance, solve_side
+from matfact.models._products import product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,7 @@ class Variational:
             if each is not None:
                 each += moved_covariance(each, precision, link_covariance).astype(each.dtype)
         deviations = (means - center - self._links.means(side))[there]
-        spread += deviations.T @ deviations
+        spread += product(deviations, deviations, self._threads, transposed=True)
         total = spread + PRIOR_WEIGHT * np.eye(size)
         learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
         self.arrays["prior_means"][place] = center
@@ -178,7 +179,9 @@ class Variational:
         vectors = design(self._factors, self._scale)[0].astype(np.float64)
         of_design = self.arrays["mean_covariances"][1].copy()
         of_design[-1] = of_design[:, -1] = 0
-        products = (vectors.T * self._weights["items"]) @ vectors + self._n_ratings * of_design
+        weighted = vectors * self._weights["items"][:, np.newaxis]
+        products = product(weighted, vectors, self._threads, transposed=True)
+        products += self._n_ratings * of_design
         return float(np.sum(products * moved))
 
     def _store(self, side: str, means: Floats) -> None:

@@ -1,18 +1,20 @@
-"""Products of compressed rows with a dense matrix: numpy kernels.
+"""Products with dense matrices: numpy kernels.
 
 See the compiled twin for the arguments; `n_threads` is ignored.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["row_sums"]
+    Floats = NDArray[np.floating[Any]]
+
+__all__ = ["multiply", "row_sums"]
 
 BLOCK_BYTES = 1 << 25
 """Of the gathered rows that are in memory at a time, about."""
@@ -38,3 +40,8 @@ def row_sums(
         rows = row_of_each[some]
         firsts = np.flatnonzero(np.diff(rows, prepend=-1))
         out[rows[firsts]] += np.add.reduceat(gathered, firsts, axis=0)
+
+
+def multiply(a: Floats, b: Floats, out: Floats, transposed: bool, n_threads: int) -> None:
+    """Fill in the product a b, or that of the transpose of a with b."""
+    np.matmul(a.T if transposed else a, b, out=out)
