@@ -14,11 +14,14 @@ SMALL = {
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "biases": False} | p
     ),
     "VBMF": lambda **p: VBMF(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
-    "VBMF-full": lambda **p: VBMF(
-        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "full"} | p
+    "VBMF-mean": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "mean"} | p
     ),
     "VBMF-diag": lambda **p: VBMF(
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "diag"} | p
+    ),
+    "VBMF-link": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "link": "both"} | p
     ),
     "SGD": lambda **p: SGD(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
     "SGD-plain": lambda **p: SGD(
@@ -78,6 +81,12 @@ ARRAYS = (
     "prior_precisions_",
     "mean_covariances_",
     "noise_precision_",
+    "user_covariances_",
+    "item_covariances_",
+    "user_influences_",
+    "item_influences_",
+    "influence_precisions_",
+    "influence_covariances_",
 )
 
 

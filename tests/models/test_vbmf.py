@@ -356,7 +356,7 @@ def test_a_warm_start_with_other_covariances_is_refused():
 
 
 def test_unknown_covariances_are_refused():
-    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'mean'"):
+    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'auto', 'mean'"):
         VBMF(covariance="each").fit(small())
 
 
@@ -498,7 +498,7 @@ def test_intervals_hold_what_they_promise():
 
 
 def test_spreads_of_what_is_unknown_and_of_nothing():
-    model = VBMF(n_factors=3, random_state=0).fit(small())
+    model = VBMF(n_factors=3, covariance="mean", random_state=0).fit(small())
     _, std = model.predict([0, 99], [99, 99], unknown="mean", return_std=True)
     assert np.isfinite(std).all()
     assert std[1] > std[0]

@@ -133,7 +133,7 @@ class Links:
         self._arrays = arrays
         self._linked: dict[str, list[_Linked]] = {side: [] for side in SIDES}
         for side, other in zip(SIDES, reversed(SIDES), strict=True):
-            there = np.diff(rows[side].indptr) > 0
+            there = rows[side].counts() > 0
             if influences_of(side) in arrays:
                 rated = Design.of_rated(rows[side], rows[other], n_threads)
                 self._add(side, "influence", influences_of(side), Link(rated, there, seed), 1.0)
@@ -201,7 +201,9 @@ class Links:
             self._take(one, side, drawn)
 
     def _take(self, one: _Linked, side: str, coefficients: Doubles) -> None:
-        self._arrays[one.coefficients][...] = coefficients * one.unit
-        one.means = one.link.means(coefficients)
+        stored = self._arrays[one.coefficients]
+        stored[...] = coefficients * one.unit
+        # From what is stored, so that a training that goes on has the same bits.
+        one.means = one.link.means(stored / one.unit)
         if one.kind == "feature":
             self._arrays[f"{side[:-1]}_feature_means"][...] = one.means

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["VBMF"]
 
-Covariance: TypeAlias = Literal["mean", "full", "diag"]
+Covariance: TypeAlias = Literal["auto", "mean", "full", "diag"]
+
+FULL_NUMBERS = 2**22
+"""Numbers of the covariances of all rows up to which "auto" keeps them: 16 MB in float32."""
 
 SPREAD = 0.4
 """Length of a row of factors at the start, for ratings of unit scale."""
@@ -195,8 +198,8 @@ class VBMF(BayesianModel):
     def __init__(
         self,
         *,
-        n_factors: int = 16,
-        covariance: Covariance = "mean",
+        n_factors: int | Literal["auto"] = "auto",
+        covariance: Covariance = "auto",
         link: LinkedSides = None,
         max_iter: int = 30,
         tol: float = 3e-4,
@@ -228,16 +231,33 @@ class VBMF(BayesianModel):
             raise ValueError(f"covariance is {self.covariance!r}; give one of {names}")
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
+        n_factors, covariance = self._n_factors_for(ratings), self.covariance
+        if covariance == "auto":
+            n_numbers = sum(ratings.shape) * (n_factors + 1) ** 2
+            covariance = "full" if n_numbers <= FULL_NUMBERS else "mean"
+        return self._start_of(ratings, seed, n_factors, covariance)
+
+    def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
+        n_factors, covariance = self.n_factors, self.covariance
+        if n_factors == "auto":
+            n_factors = self.item_factors_.shape[1]
+        if covariance == "auto":
+            covariance = _kept(self.user_covariances_)
+        return self._start_of(ratings, seed, n_factors, covariance)
+
+    def _start_of(
+        self, ratings: Ratings, seed: int, n_factors: int, covariance: Covariance
+    ) -> dict[str, NDArray[Any]]:
         arrays = normal_start(
-            ratings.shape, self.n_factors, np.dtype(self.dtype), seed, self._unit(ratings), SPREAD
+            ratings.shape, n_factors, np.dtype(self.dtype), seed, self._unit(ratings), SPREAD
         )
         arrays["item_factors"][...] = 0  # an epoch begins with the items
-        if self.covariance != "mean":
-            size = self.n_factors + 1
-            height = size if self.covariance == "full" else 1
+        if covariance != "mean":
+            size = n_factors + 1
+            height = size if covariance == "full" else 1
             for side, n_rows in zip(("user", "item"), ratings.shape, strict=True):
                 arrays[f"{side}_covariances"] = np.zeros((n_rows, height, size), dtype=self.dtype)
-        return arrays | self._link_start(ratings) | shared_start(self.n_factors)
+        return arrays | self._link_start(ratings, n_factors) | shared_start(n_factors)
 
     def _unit(self, ratings: Ratings) -> float:
         return self._scale_of(ratings, self._mean_of(ratings))
@@ -379,14 +399,16 @@ class VBMF(BayesianModel):
             "factors": found.means[:, :-1] * root,
             "biases": found.means[:, -1] * dtype.type(self.scale_),
         }
-        return solved if own is None else solved | {"covariances": own}
+        if own is not None:
+            solved["covariances"] = own
+        return solved | self._further_rows(rows, factors, side, told)
 
     def _ridges(self, counts: NDArray[np.float64], side: Side) -> tuple[Floats, Floats]:
         """Nothing: the prior is a matrix."""
         del side
         return np.zeros_like(counts), np.zeros_like(counts)
 
-    def _contributions(self, row: Rows, item: int) -> NDArray[np.float64]:
+    def _contributions(self, row: Rows, item: int, user: int) -> NDArray[np.float64]:
         factors, shared, scale = self._factors(), self._shared(), self.scale_
         vectors, offsets = (part.astype(np.float64) for part in design(factors, scale))
         noise, precision = float(shared["noise_precision"][0]), shared["prior_precisions"][0]
@@ -403,7 +425,10 @@ class VBMF(BayesianModel):
         direction = np.linalg.solve(normal, vectors[item])
         residual = (row.values.astype(float) - factors.mean) / scale - offsets[row.indices]
         parts = noise * weights * (residual * (rated @ direction) - correlations @ direction)
-        assumed = direction @ precision @ shared["prior_means"][0]
+        mean = shared["prior_means"][0]
+        if self.user_feature_means_ is not None:
+            mean = mean + self.user_feature_means_[user]
+        assumed = direction @ precision @ mean
         if factors.item_influences is not None:
             influences = factors.item_influences[row.indices] / math.sqrt(max(len(parts), 1))
             parts += influences @ precision @ direction
