@@ -186,7 +186,7 @@ def test_known_rows_are_a_fixed_point():
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_steps_never_lower_the_evidence(share):
     """Rows of one covariance S and fixed means: the bound is that of B and Omega alone."""
-    link, dense, deviations, row_precision, precision, there = problem()
+    link, _, deviations, row_precision, precision, there = problem()
     row_covariance = share * np.linalg.inv(row_precision)
     coefficients, bounds = np.zeros((7, SIZE)), []
     for _ in range(40):

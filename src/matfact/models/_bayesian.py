@@ -77,7 +77,7 @@ class BayesianModel(FactorModel):
         return next(factors for limit, factors in AUTO_FACTORS if ratings.n_ratings < limit)
 
     def _check_parameters(self) -> None:
-        if self.link not in LINKED:
+        if self.link not in tuple(LINKED):
             known = ", ".join(map(repr, LINKED))
             raise ValueError(f"link is {self.link!r}; give one of {known}")
 

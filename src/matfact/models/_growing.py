@@ -299,10 +299,14 @@ class Growing(FittedModel):
     def _append(self, side: str, solved: dict[str, Floats], ratings: Ratings) -> None:
         """Lengthen the arrays of a side by solved rows, and others of the solver by fresh ones."""
         rows: dict[str, Any] = {f"{side}_{name}": array for name, array in solved.items()}
-        fresh = self._start_again(ratings, self.seed_)
-        for name in self._own_arrays:
-            if name.startswith(side) and getattr(self, f"{name}_") is not None:
-                rows.setdefault(name, fresh.get(name))
+        missing = [
+            name
+            for name in self._own_arrays
+            if name.startswith(side) and name not in rows and getattr(self, f"{name}_") is not None
+        ]
+        if missing:
+            fresh = self._start_again(ratings, self.seed_)
+            rows |= {name: fresh[name] for name in missing}
         longer = {n: np.concatenate([getattr(self, f"{n}_"), rows[n]]) for n in rows}
         for name, array in longer.items():
             setattr(self, f"{name}_", array)
