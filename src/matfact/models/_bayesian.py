@@ -53,6 +53,7 @@ class BayesianModel(FactorModel):
     item_influences_: NDArray[np.float64] | None
     influence_precisions_: NDArray[np.float64] | None
     influence_covariances_: NDArray[np.float64] | None
+    influence_means_: NDArray[np.float64] | None
     user_feature_names_: IdMap | None
     item_feature_names_: IdMap | None
     user_feature_coefficients_: NDArray[np.float64] | None
@@ -387,7 +388,9 @@ class BayesianModel(FactorModel):
         """Return the means of the priors of rows, one for all if they do not differ."""
         means: Doubles = self.prior_means_[SIDES.index(side)][np.newaxis]
         if factors.item_influences is not None:
-            means = means + rated_means(rows, factors.item_influences, self._threads())
+            assert self.influence_means_ is not None  # noqa: S101 (there are influences)
+            of_none = self.influence_means_[SIDES.index(side)]
+            means = means + rated_means(rows, factors.item_influences, of_none, self._threads())
         return means if told is None else means + told
 
     def _link_covariance(self, side: Side) -> Doubles | None:
