@@ -140,6 +140,9 @@ def test_the_unit_of_features_does_not_matter():
     one = fitted().predict_all()
     other = model_of().fit(RATINGS, user_features=100 * USERS, item_features=1e-3 * ITEMS)
     np.testing.assert_allclose(other.predict_all(), one, atol=1e-8)
+    for scale in (1e200, 1e-200):
+        wide = model_of().fit(RATINGS, user_features=scale * USERS, item_features=ITEMS)
+        np.testing.assert_allclose(wide.predict_all(), one, atol=1e-8)
 
 
 def test_features_that_are_all_zero():

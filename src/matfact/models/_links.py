@@ -54,9 +54,6 @@ LEAST_SHARE = 1e-9
 BLOCK = 256
 """Columns of an identity matrix that are multiplied at a time."""
 
-LEAST_FEATURE = 1e-150
-"""Features whose values are all below this are as good as none."""
-
 COEFFICIENT_VARIANCE = 1e-3
 """Of the one row of coefficients that Omega is learned with besides the real ones."""
 
@@ -96,12 +93,10 @@ class Design:
     @classmethod
     def of_features(cls, rows: Rows, columns: Rows, n_threads: int) -> tuple[Self, float]:
         """Take the values of features, all multiplied by one number, the second result."""
-        largest = float(np.abs(rows.values).max(initial=0.0))
-        unit = 1.0
-        if largest > LEAST_FEATURE:
-            square = float(np.sum((rows.values.astype(np.float64) / largest) ** 2))
-            there = int(np.count_nonzero(np.diff(rows.indptr)))
-            unit = float(1 / np.sqrt(square / there) / largest)
+        largest = float(np.abs(rows.values).max(initial=1e-100))
+        square = float(np.sum((rows.values.astype(np.float64) / largest) ** 2))
+        there = max(int(np.count_nonzero(np.diff(rows.indptr))), 1)
+        unit = float(1 / np.sqrt(square / there) / largest) if square > 0 else 1.0
         return cls(rows, columns, np.full(len(rows), unit), False, n_threads), unit
 
     def only(self, there: NDArray[np.bool_]) -> Design:
