@@ -14,8 +14,8 @@ SMALL = {
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "biases": False} | p
     ),
     "VBMF": lambda **p: VBMF(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
-    "VBMF-full": lambda **p: VBMF(
-        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "full"} | p
+    "VBMF-mean": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "mean"} | p
     ),
     "VBMF-diag": lambda **p: VBMF(
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "diag"} | p
@@ -29,6 +29,9 @@ SMALL = {
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "n_samples": 3}
         | {"burn_in": 1, "thinning": 1, "link": "both"}
         | p
+    ),
+    "VBMF-link": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "link": "both"} | p
     ),
     "SGD": lambda **p: SGD(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
     "SGD-plain": lambda **p: SGD(
@@ -96,6 +99,8 @@ ARRAYS = (
     "item_draws_",
     "user_bias_samples_",
     "item_bias_samples_",
+    "user_covariances_",
+    "item_covariances_",
     "user_influences_",
     "item_influences_",
     "influence_precisions_",

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from models.cases import named_ratings, same_bits
 
 from matfact import BPMF, VBMF, Ratings, make_ratings
 from matfact.models._data import Rows
 from matfact.models._drawing import draw_mean_and_precision, draw_precision
 from matfact.models._posteriors import draw_side
+from models.cases import named_ratings, same_bits
 
 
 def fitted(ratings, **parameters):

@@ -99,7 +99,10 @@ def test_a_user_without_ratings_is_an_average_one(new, ratings):
     assert filled.shape == (2, 20)
     if isinstance(model, VBMF):  # who has learned what an average user is
         scale = np.sqrt(model.scale_) * np.array([1, 1, 1, np.sqrt(model.scale_)])
-        np.testing.assert_allclose(model.fold_in(one)[1], scale * model.prior_means_[0], rtol=1e-4)
+        expected = model.prior_means_[0]
+        if model.influence_means_ is not None:
+            expected = expected + model.influence_means_[0]
+        np.testing.assert_allclose(model.fold_in(one)[1], scale * expected, rtol=1e-4)
     elif isinstance(model, BPMF):
         means = model.sample_means_[:, 0] * np.sqrt(model.scale_)
         expected = np.append(means[:, :3] / 3, means[:, 3].mean() * np.sqrt(model.scale_))

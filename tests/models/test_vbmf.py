@@ -356,7 +356,7 @@ def test_a_warm_start_with_other_covariances_is_refused():
 
 
 def test_unknown_covariances_are_refused():
-    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'mean'"):
+    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'auto', 'mean'"):
         VBMF(covariance="each").fit(small())
 
 
@@ -498,7 +498,7 @@ def test_intervals_hold_what_they_promise():
 
 
 def test_spreads_of_what_is_unknown_and_of_nothing():
-    model = VBMF(n_factors=3, random_state=0).fit(small())
+    model = VBMF(n_factors=3, covariance="mean", random_state=0).fit(small())
     _, std = model.predict([0, 99], [99, 99], unknown="mean", return_std=True)
     assert np.isfinite(std).all()
     assert std[1] > std[0]
@@ -556,3 +556,82 @@ def test_changed_shapes_in_a_file_are_refused(tmp_path):
     save(model, tmp_path / "model.npz")
     with pytest.raises(ModelFileError, match="prior_means has shape"):
         load(tmp_path / "model.npz")
+
+
+def test_the_number_of_factors_follows_the_ratings():
+    """Only their number counts."""
+
+    class Many:
+        def __init__(self, n_ratings):
+            self.n_ratings = n_ratings
+
+    model = VBMF()
+    for n_ratings, n_factors in (
+        (1, 16),
+        (999_999, 16),
+        (1_000_000, 32),
+        (9_999_999, 32),
+        (10_000_000, 64),
+        (10**10, 64),
+    ):
+        assert model._n_factors_for(Many(n_ratings)) == n_factors
+        assert VBMF(n_factors=7)._n_factors_for(Many(n_ratings)) == 7
+    model.fit(small())
+    assert model.user_factors_.shape == (26, 16)
+    assert model.get_params()["n_factors"] == model.get_params()["covariance"] == "auto"
+    assert model.user_covariances_.shape == (26, 17, 17)
+    assert repr(model) == "VBMF()"
+
+
+@pytest.mark.parametrize("n_factors", ["many", "", "AUTO", "16"])
+def test_a_wrong_number_of_factors_in_words(n_factors):
+    with pytest.raises(ValueError, match="give an integer of at least 1, or 'auto'"):
+        VBMF(n_factors=n_factors).fit(small())
+    with pytest.raises(TypeError, match="n_factors must be an integer"):
+        ALS(n_factors="auto").fit(small())
+
+
+def test_automatic_covariances_are_full_while_they_are_small(monkeypatch):
+    ratings = small()  # 26 users, 19 items
+    exactly = 45 * 4**2
+    for numbers, shape in ((exactly, (26, 4, 4)), (exactly - 1, None)):
+        monkeypatch.setattr("matfact.models.vbmf.FULL_NUMBERS", numbers)
+        model = VBMF(n_factors=3, random_state=0, max_iter=2).fit(ratings)
+        assert getattr(model.user_covariances_, "shape", None) == shape
+        kind = "mean" if shape is None else "full"
+        named = VBMF(n_factors=3, covariance=kind, random_state=0, max_iter=2).fit(ratings)
+        np.testing.assert_array_equal(named.user_factors_, model.user_factors_)
+
+
+@pytest.mark.parametrize("kind", ["full", "mean"])
+def test_what_was_chosen_is_kept(kind, monkeypatch):
+    """Other limits stand for other ratings."""
+    ratings, new = small(), np.full((2, 19), np.nan)
+    new[0, [1, 4, 6]] = 3, 2, 5
+    monkeypatch.setattr("matfact.models._bayesian.AUTO_FACTORS", ((10**9, 3),))
+    monkeypatch.setattr("matfact.models.vbmf.FULL_NUMBERS", 10**9 if kind == "full" else 0)
+    model = VBMF(random_state=0, max_iter=2, warm_start=True).fit(ratings)
+    monkeypatch.setattr("matfact.models._bayesian.AUTO_FACTORS", ((10**9, 5),))
+    monkeypatch.setattr("matfact.models.vbmf.FULL_NUMBERS", 0 if kind == "full" else 10**9)
+
+    def check(n_users, n_factors=3):
+        assert model.user_factors_.shape == (n_users, n_factors)
+        assert (model.user_covariances_ is not None) == (kind == "full")
+        if kind == "full":
+            assert model.user_covariances_.shape == (n_users, n_factors + 1, n_factors + 1)
+
+    check(26)
+    model.fit(ratings)
+    check(26)
+    model.add_users(new)
+    check(28)
+    model.partial_fit(small())
+    check(28)
+    other = "mean" if kind == "full" else "full"
+    with pytest.raises(ValueError, match=f"covariance was {kind!r} and is {other!r} now"):
+        model.set_params(covariance=other).fit(ratings)
+    with pytest.raises(ValueError, match="n_factors was 3 and is 5 now"):
+        model.set_params(covariance="auto", n_factors=5).fit(ratings)
+    model.set_params(n_factors="auto", warm_start=False).fit(ratings)
+    assert model.user_factors_.shape == (26, 5)
+    assert (model.user_covariances_ is None) == (kind == "full")

@@ -157,6 +157,12 @@ def _add_model_options(fit: _Parser) -> None:
         metavar="RATE",
         help="size of a step; of sgd, gd and bpr only",
     )
+    fit.add_argument(
+        "--link",
+        choices=("users", "items", "both"),
+        help="sides of which it tells something what they have rated, whatever the ratings; of "
+        "vbmf only",
+    )
 
 
 def _add_predict(commands: Commands) -> None:

@@ -36,6 +36,7 @@ RANKING = ("ials", "bpr")
 OWNERS = {
     "learning_rate": ("sgd", "gd", "bpr"),
     "regularization": tuple(name for name in MODELS if name != "vbmf"),
+    "link": ("vbmf",),
 }
 """Models that take an option which not all of them have."""
 
@@ -47,6 +48,7 @@ PARAMETERS = {
     "iterations": "max_iter",
     "regularization": "regularization",
     "learning_rate": "learning_rate",
+    "link": "link",
     "seed": "random_state",
 }
 """Options, and the parameters of estimators that they set."""

@@ -304,7 +304,7 @@ class FactorModel(Serving, ABC):
 
     def _arrays_for(self, ratings: Ratings, seed: int) -> Arrays:
         """Return the arrays of the model for the users and items of other ratings."""
-        arrays = self._start(ratings, seed)
+        arrays = self._start_again(ratings, seed)
         self._carried_over(arrays, ratings)
         return arrays
 
@@ -329,8 +329,11 @@ class FactorModel(Serving, ABC):
             return int(source.integers(LARGEST_SEED))
         return int(source.randint(LARGEST_SEED, dtype=np.int64))
 
-    def _check_common_parameters(self) -> None:
+    def _check_n_factors(self) -> None:
         check_integer(self.n_factors, "n_factors", minimum=1)
+
+    def _check_common_parameters(self) -> None:
+        self._check_n_factors()
         check_integer(self.max_iter, "max_iter", minimum=1)
         check_integer(self.patience, "patience", minimum=1)
         check_number(self.tol, "tol", zero_allowed=True)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BayesianModel"]
 
+AUTO_FACTORS = ((1_000_000, 16), (10_000_000, 32), (math.inf, 64))
+"""Numbers of ratings below which ``n_factors="auto"`` is so many."""
+
 
 class BayesianModel(FactorModel):
     """Base of the models whose priors may depend on what a row has rated, and on its features."""
@@ -48,6 +53,7 @@ class BayesianModel(FactorModel):
     item_influences_: NDArray[np.float64] | None
     influence_precisions_: NDArray[np.float64] | None
     influence_covariances_: NDArray[np.float64] | None
+    influence_means_: NDArray[np.float64] | None
     user_feature_names_: IdMap | None
     item_feature_names_: IdMap | None
     user_feature_coefficients_: NDArray[np.float64] | None
@@ -57,8 +63,26 @@ class BayesianModel(FactorModel):
     user_feature_means_: NDArray[np.float64] | None
     item_feature_means_: NDArray[np.float64] | None
 
+    def _check_n_factors(self) -> None:
+        if not isinstance(self.n_factors, str):
+            super()._check_n_factors()
+        elif self.n_factors != "auto":
+            raise ValueError(
+                f"n_factors is {self.n_factors!r}; give an integer of at least 1, or 'auto'"
+            )
+
+    def _n_factors_for(self, ratings: Ratings) -> int:
+        """Return the number of factors of a new training."""
+        if self.n_factors != "auto":
+            return int(self.n_factors)
+        return next(factors for limit, factors in AUTO_FACTORS if ratings.n_ratings < limit)
+
+    def _fitted_n_factors(self) -> int:
+        """Return the number of factors of a fitted model."""
+        return int(self.item_factors_.shape[1])
+
     def _check_parameters(self) -> None:
-        if self.link not in LINKED:
+        if self.link not in tuple(LINKED):
             known = ", ".join(map(repr, LINKED))
             raise ValueError(f"link is {self.link!r}; give one of {known}")
 
@@ -114,8 +138,10 @@ class BayesianModel(FactorModel):
         See `ALS.fit` for Ctrl-C and ``warm_start=True``. Where training goes on without the
         features (`partial_fit`, too), what they say of each row stays as it is.
         """
+        self._check_common_parameters()
+        self._check_parameters()
         given = {
-            side: Features.of(features, f"{side[:-1]}_features", np.float64)
+            side: Features.of(features, f"{side[:-1]}_features")
             for side, features in zip(SIDES, (user_features, item_features), strict=True)
             if features is not None
         }
@@ -128,12 +154,12 @@ class BayesianModel(FactorModel):
             nothing = np.zeros(0, dtype=np.int64)
             X = with_rows(ratings, *(further.get(side, nothing) for side in SIDES))
             for side, features in given.items():
-                if names.get(side, features.names) != features.names:
+                if goes_on and side not in names:
                     raise ValueError(
-                        f"{features.name} has other features than those that the model was fitted "
-                        "with; give the same, or set warm_start=False for a new beginning"
+                        f"this model was fitted without {features.name}, and a warm start needs "
+                        "the same links, so set warm_start=False for a new beginning"
                     )
-        self._fit_names = names | {side: features.names for side, features in given.items()}
+        self._fit_names = {side: table.names for side, table in given.items()} | names
         self._fit_features = given
         try:
             return super().fit(X, y, validation=validation, callbacks=callbacks)
@@ -154,12 +180,13 @@ class BayesianModel(FactorModel):
         """Return the features that `fit` was given, by rows and by columns."""
         given: dict[Side, Features] = getattr(self, "_fit_features", {})
         ids = {"users": ratings.user_ids, "items": ratings.item_ids}
-        return {side: table.aligned(ids[side], table.names) for side, table in given.items()}
+        names = self._feature_names()
+        return {side: table.aligned(ids[side], names[side]) for side, table in given.items()}
 
-    def _link_start(self, ratings: Ratings) -> dict[str, NDArray[Any]]:
+    def _link_start(self, ratings: Ratings, n_factors: int) -> dict[str, NDArray[Any]]:
         """Return the arrays of the links before the first epoch."""
         counts = {side: len(names) for side, names in self._feature_names().items()}
-        return link_start(ratings.shape, self.n_factors, self.link, counts)
+        return link_start(ratings.shape, n_factors, self.link, counts)
 
     def _set_result(self, factors: Factors, arrays: dict[str, NDArray[Any]]) -> None:
         names = self._feature_names()
@@ -171,7 +198,14 @@ class BayesianModel(FactorModel):
         """Return the shapes of the links' arrays of a fitted model; None where there is none."""
         shape = len(self.user_factors_), len(self.item_factors_)
         counts = {side: len(names) for side, names in self._feature_names().items()}
-        start = link_start(shape, self.n_factors, self.link, counts)
+        there = [getattr(self, f"{influences_of(side)}_") is not None for side in SIDES]
+        # Of the arrays, not the parameter, which may be another one by now.
+        link = next(
+            name
+            for name, sides in LINKED.items()
+            if sides == tuple(side for side, one in zip(SIDES, there, strict=True) if one)
+        )
+        start = link_start(shape, self._fitted_n_factors(), link, counts)
         return {name: getattr(start.get(name), "shape", None) for name in (*LINK_OWN, *LINK_SHARED)}
 
     def _carried_over(self, fresh: dict[str, NDArray[Any]], ratings: Ratings) -> None:
@@ -182,6 +216,18 @@ class BayesianModel(FactorModel):
                     "so set warm_start=False for a new beginning"
                 )
         super()._carried_over(fresh, ratings)
+
+    def _further_rows(
+        self, rows: Rows, factors: Factors, side: Side, told: Doubles | None
+    ) -> dict[str, Floats]:
+        """Return by name what the links keep of solved rows: new ones say nothing of others."""
+        size = self._fitted_n_factors() + 1
+        further: dict[str, Floats] = {}
+        if "influences" in factors.more_of_users:
+            further["influences"] = np.zeros((len(rows), size))
+        if side in self._feature_names():
+            further["feature_means"] = np.zeros((len(rows), size)) if told is None else told
+        return further
 
     def fold_in(self, X: object, *, features: object = None) -> Floats:
         """Compute the factors of users from their ratings, without changing the model.
@@ -289,7 +335,7 @@ class BayesianModel(FactorModel):
             raise ValueError(f"add_{side} got neither X nor features; give one of them, or both")
         table = None
         if features is not None:
-            table = Features.of(features, "features", np.float64)
+            table = self._numbered_features(features, side)
         if X is not None:
             ratings = self._numbered_on(X, side)
         else:
@@ -302,6 +348,15 @@ class BayesianModel(FactorModel):
             own = ratings.user_ids if side == "users" else ratings.item_ids
         return self._grown(side, ratings, self._told(side, table, own))
 
+    def _numbered_features(self, features: object, side: Side) -> Features:
+        """Return features of new rows, numbered on as `_numbered_on` does with ratings."""
+        table = Features.of(features, "features")
+        known = self.user_ids_ if side == "users" else self.item_ids_
+        if table.is_matrix or not (known.is_range and table.table.user_ids.is_range):
+            return table
+        new = IdMap(np.arange(table.table.n_users) + len(known))
+        return replace(table, table=table.table.with_ids(new, table.names))
+
     def _without_ratings(self, side: Side, table: Features | None) -> Ratings:
         """Return ratings that are none, of new rows of a side."""
         assert table is not None  # noqa: S101 (the caller has looked)
@@ -312,7 +367,7 @@ class BayesianModel(FactorModel):
                 raise ValueError(f"the {side} of this model have names; give Ratings with names")
             new = IdMap(np.arange(table.table.n_users) + len(known))
         ids = (new, self.item_ids_) if side == "users" else (self.user_ids_, new)
-        return without_ratings(*ids, self.dtype)
+        return without_ratings(*ids, self.dtype, self.ratings_)
 
     def _told(self, side: Side, features: object, ids: IdMap) -> Doubles | None:
         """Return what features say of rows with these ids."""
@@ -320,7 +375,7 @@ class BayesianModel(FactorModel):
             return None
         table = features
         if not isinstance(table, Features):
-            table = Features.of(features, "features", np.float64)
+            table = Features.of(features, "features")
         names = self._feature_names().get(side)
         if names is None:
             raise ValueError(
@@ -343,7 +398,9 @@ class BayesianModel(FactorModel):
         means: Doubles = self.prior_means_[SIDES.index(side)][np.newaxis]
         influences = factors.more_of_items.get("influences")
         if influences is not None:
-            means = means + rated_means(rows, influences, self._threads())
+            assert self.influence_means_ is not None  # noqa: S101 (there are influences)
+            of_none = self.influence_means_[SIDES.index(side)]
+            means = means + rated_means(rows, influences, of_none, self._threads())
         return means if told is None else means + told
 
     def _link_covariance(self, side: Side) -> Doubles | None:

@@ -76,9 +76,10 @@ class Design:
     def of_features(cls, rows: Rows, columns: Rows, n_threads: int) -> tuple[Self, float]:
         """Take the values of features, all multiplied by one number, the second result."""
         values = rows.values.astype(np.float64), columns.values.astype(np.float64)
-        square = float(np.sum(values[0] ** 2))
+        largest = float(np.abs(values[0]).max(initial=1e-100))
+        square = float(np.sum((values[0] / largest) ** 2))
         there = max(int(np.count_nonzero(np.diff(rows.indptr))), 1)
-        unit = float(1 / np.sqrt(square / there)) if square > 0 else 1.0
+        unit = float(1 / np.sqrt(square / there) / largest) if square > 0 else 1.0
         return cls(rows, columns, values, np.full(len(rows), unit), n_threads), unit
 
     @classmethod

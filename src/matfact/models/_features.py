@@ -36,11 +36,14 @@ class Features:
     name: str
 
     @classmethod
-    def of(cls, features: Any, name: str, dtype: DTypeLike) -> Features:
+    def of(cls, features: Any, name: str) -> Features:
         """Take what a user hands over: Ratings, or a matrix with a row for each id."""
-        table = model_ratings(features, dtype, name)
-        if not np.isfinite(table.user_values).all():
-            raise ValueError(f"{name} has a value that is not finite; give numbers")
+        try:
+            table = model_ratings(features, np.float64, name)
+        except (TypeError, ValueError) as error:
+            message = str(error)
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(message if name in message else f"{name}: {message}") from error
         return cls(table, not isinstance(features, Ratings), name)
 
     @property
@@ -67,14 +70,21 @@ class Features:
         ------
         UnknownIdError
             If a feature is not among the names.
+        ValueError
+            If a matrix has fewer columns than there are names.
         """
         table = self.table
+        if self.is_matrix and names.is_range and table.n_items < len(names):
+            raise ValueError(
+                f"{self.name} has {table.n_items} columns, and the model {len(names)} features; "
+                "give a column for each"
+            )
         columns = names.positions(table.item_ids.ids, name=self.name)[table.user_indices]
         places = np.arange(table.n_users)
         if not self.is_matrix:
             places = ids.positions(table.user_ids.ids, unknown="ignore")
         rows = places[table.users]
-        there = rows >= 0
+        there = (rows >= 0) & (table.user_values != 0)
         shape = (len(ids), len(names))
         if not there.any():
             return Rows.empty(shape[0], table.dtype), Rows.empty(shape[1], table.dtype)
@@ -102,9 +112,12 @@ def with_rows(ratings: Ratings, users: NDArray[Any], items: NDArray[Any]) -> Rat
     return wider.with_ids(user_ids, item_ids)
 
 
-def without_ratings(user_ids: IdMap, item_ids: IdMap, dtype: DTypeLike) -> Ratings:
-    """Return ratings that are none."""
+def without_ratings(
+    user_ids: IdMap, item_ids: IdMap, dtype: DTypeLike, like: Ratings | None
+) -> Ratings:
+    """Return ratings that are none, with timestamps if `like` has them."""
     rows = Rows.empty(len(user_ids), dtype)
+    times = None if like is None or like.timestamps is None else like.timestamps[:0]
     return Ratings.of_parts(
-        Parts(rows.indptr, rows.indices, rows.values, None, None), user_ids, item_ids
+        Parts(rows.indptr, rows.indices, rows.values, None, times), user_ids, item_ids
     )

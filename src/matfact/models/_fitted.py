@@ -26,7 +26,7 @@ class FittedModel(Parameters):
     """The attributes of a factor model, and the checks before they are used."""
 
     # Constructor parameters that every model has.
-    n_factors: int
+    n_factors: Any
     max_iter: int
     tol: float
     patience: int

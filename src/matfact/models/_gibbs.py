@@ -61,6 +61,8 @@ def sample_start(
         "sample_noises": np.zeros(n_samples),
         "n_kept": np.zeros(1),
     }
+    if "influence_means" in links:
+        arrays["sample_influence_means"] = np.zeros((n_samples, 2, size))
     for name, n_rows in zip(("user", "item"), shape, strict=True):
         arrays[f"{name}_factors"] = np.zeros((n_rows, n_samples * n_factors), dtype=dtype)
         arrays[f"{name}_biases"] = np.zeros(n_rows, dtype=dtype)
@@ -217,6 +219,8 @@ class Gibbs:
         arrays["sample_means"][slot] = arrays["prior_means"]
         arrays["sample_precisions"][slot] = arrays["prior_precisions"]
         arrays["sample_noises"][slot] = arrays["noise_precision"][0]
+        if "influence_means" in arrays:
+            arrays["sample_influence_means"][slot] = arrays["influence_means"]
         for name in ("user", "item"):
             self._keep_rows(name, slot, count, is_longer=count > 1 and kept < capacity)
 

@@ -39,6 +39,10 @@ class Growing(FittedModel):
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
         """Return the arrays that a training begins with."""
 
+    def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
+        """Return the same for a fitted model, which keeps the sizes that it chose itself."""
+        return self._start(ratings, seed)
+
     @abstractmethod
     def _ridges(self, counts: NDArray[np.float64], side: Side) -> tuple[Floats, Floats]:
         """Return the regularization of factors and of biases for rows of so many ratings.
@@ -295,12 +299,17 @@ class Growing(FittedModel):
     def _append(self, side: str, solved: dict[str, Floats], ratings: Ratings) -> None:
         """Lengthen the arrays of a side by solved rows, and others of the solver by fresh ones."""
         rows: dict[str, Any] = {f"{side}_{name}": array for name, array in solved.items()}
-        fresh = self._start(ratings, self.seed_)
-        for name in self._own_arrays:
-            if name.startswith(side) and getattr(self, f"{name}_") is not None:
-                rows.setdefault(name, fresh.get(name))
-        for name, array in rows.items():
-            setattr(self, f"{name}_", np.concatenate([getattr(self, f"{name}_"), array]))
+        missing = [
+            name
+            for name in self._own_arrays
+            if name.startswith(side) and name not in rows and getattr(self, f"{name}_") is not None
+        ]
+        if missing:
+            fresh = self._start_again(ratings, self.seed_)
+            rows |= {name: fresh[name] for name in missing}
+        longer = {n: np.concatenate([getattr(self, f"{n}_"), rows[n]]) for n in rows}
+        for name, array in longer.items():
+            setattr(self, f"{name}_", array)
 
     def _united(self, ratings: Ratings, X: object) -> Ratings:
         """Return the ratings of the model together with others, for `partial_fit`."""

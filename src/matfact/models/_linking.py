@@ -5,6 +5,7 @@ it does not have are absent. The first axis of what stands for both sides is use
 
 item_influences, user_influences      B of the users' and of the items' link to what they rated
 influence_precisions, .._covariances  Omega, and the mean covariance of B' x
+influence_means                       mean of B' x, which stands for that of rows without ratings
 user_feature_coefficients, item_..    B of the links to features
 feature_precisions, .._covariances    the same of these
 user_feature_means, item_..           B' x of each row
@@ -49,6 +50,7 @@ LINK_OWN = ("user_influences", "item_influences", "user_feature_means", "item_fe
 LINK_SHARED = (
     "influence_precisions",
     "influence_covariances",
+    "influence_means",
     "user_feature_coefficients",
     "item_feature_coefficients",
     "feature_precisions",
@@ -78,6 +80,8 @@ def link_start(
             precisions = np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1))
             arrays[f"{kind}_precisions"] = precisions
             arrays[f"{kind}_covariances"] = np.zeros_like(precisions)
+    if link:
+        arrays["influence_means"] = np.zeros((2, size))
     for side in LINKED[link]:
         arrays[influences_of(side)] = np.zeros((shape[1 - SIDES.index(side)], size))
     for side, count in n_features.items():
@@ -86,9 +90,11 @@ def link_start(
     return arrays
 
 
-def rated_means(rows: Rows, influences: Doubles, n_threads: int) -> Doubles:
-    """Return B' x of any rows, given what columns say of them."""
-    return Design.of_rated(rows, rows, n_threads).times(influences)
+def rated_means(rows: Rows, influences: Doubles, of_none: Doubles, n_threads: int) -> Doubles:
+    """Return B' x of any rows, given what columns say of them, and what stands for no ratings."""
+    means = Design.of_rated(rows, rows, n_threads).times(influences)
+    means[np.diff(rows.indptr) == 0] = of_none
+    return means
 
 
 def feature_means(rows: Rows, coefficients: Doubles, n_threads: int) -> Doubles:
@@ -98,7 +104,7 @@ def feature_means(rows: Rows, coefficients: Doubles, n_threads: int) -> Doubles:
 
 @dataclass(slots=True, eq=False)
 class _Linked:
-    """A link, where its numbers are in the arrays, and B' x of its rows.
+    """A link, where its numbers are in the arrays, the rows it learns from, and B' x of all.
 
     What the arrays hold is `unit` times B.
     """
@@ -107,6 +113,7 @@ class _Linked:
     kind: str
     coefficients: str
     unit: float
+    there: NDArray[np.bool_]
     means: Doubles
 
 
@@ -134,23 +141,28 @@ class Links:
         self._arrays = arrays
         self._linked: dict[str, list[_Linked]] = {side: [] for side in SIDES}
         for side, other in zip(SIDES, reversed(SIDES), strict=True):
-            there = np.diff(rows[side].indptr) > 0
+            there = rows[side].counts() > 0
             if influences_of(side) in arrays:
                 rated = Design.of_rated(rows[side], rows[other], n_threads)
-                self._add(side, "influence", influences_of(side), Link(rated, there, seed), 1.0)
+                link = Link(rated, there, seed)
+                self._add(side, "influence", influences_of(side), link, 1.0, there)
             if side in features:
                 design, unit = Design.of_features(*features[side], n_threads)
                 name = f"{side[:-1]}_feature_coefficients"
-                self._add(side, "feature", name, Link(design, there, seed), unit)
+                self._add(side, "feature", name, Link(design, there, seed), unit, there)
 
-    def _add(self, side: str, kind: str, coefficients: str, link: Link, unit: float) -> None:
-        one = _Linked(link, kind, coefficients, unit, np.empty(0))
-        self._find_means(one)
+    def _add(
+        self,
+        side: str,
+        kind: str,
+        coefficients: str,
+        link: Link,
+        unit: float,
+        there: NDArray[np.bool_],
+    ) -> None:
+        one = _Linked(link, kind, coefficients, unit, there, np.zeros(0))
+        self._find_means(one, side)
         self._linked[side].append(one)
-
-    def _find_means(self, one: _Linked) -> None:
-        """Take the means from what the arrays hold, so that a later fit finds the same bits."""
-        one.means = one.link.means(self._arrays[one.coefficients] / one.unit)
 
     def means(self, side: str) -> Doubles | float:
         """Return what the links say of the rows of a side; 0 if there are none."""
@@ -210,6 +222,15 @@ class Links:
 
     def _take(self, one: _Linked, side: str, coefficients: Doubles) -> None:
         self._arrays[one.coefficients][...] = coefficients * one.unit
-        self._find_means(one)
+        self._find_means(one, side)
+
+    def _find_means(self, one: _Linked, side: str) -> None:
+        # From what is stored, so that a training that goes on has the same bits.
+        one.means = one.link.means(self._arrays[one.coefficients] / one.unit)
         if one.kind == "feature":
             self._arrays[f"{side[:-1]}_feature_means"][...] = one.means
+        elif one.there.any():
+            # What a row without ratings would be rated with is not known: it is as others are.
+            of_none = one.means[one.there].mean(axis=0)
+            one.means[np.diff(one.link.design.rows.indptr) == 0] = of_none
+            self._arrays["influence_means"][SIDES.index(side)] = of_none

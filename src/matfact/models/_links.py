@@ -128,7 +128,8 @@ class Link:
         total += COEFFICIENT_VARIANCE * np.eye(len(total))
         learned = symmetric(np.linalg.inv(total / (len(squares) + 1)))
         divergence = np.sum(learned * total) - total.size**0.5 * (len(squares) + 1)
-        divergence += (len(squares) + 1) * _log_determinant_ratio(precision, learned)
+        divergence += len(squares) * _log_determinant_ratio(precision, learned)
+        divergence -= float(np.linalg.slogdet(learned)[1])
         divergence += float(np.log1p(squares * h).sum())
         covariance = (basis * (squares * variances).sum(axis=0)) @ basis.T / self._n_rows
         return LinkStep(self._coefficients(at), learned, covariance, 0.5 * float(divergence))

@@ -191,13 +191,18 @@ class Serving(Recommending):
         target = single_position(self.item_ids_, item, "item")
         known = self._known_ratings("explain")
         row = Rows.of(known).chosen(np.array([position]))
-        contributions = self._contributions(row, target)
+        contributions = self._contributions(row, target, position)
         order = np.argsort(-np.abs(contributions), kind="stable")
         if n is not None:
             order = order[: check_integer(n, "n", minimum=1)]
         return self.item_ids_.ids_of(row.indices[order]), contributions[order]
 
-    def _contributions(self, row: Rows, item: int) -> NDArray[np.float64]:
+    def _contributions(
+        self,
+        row: Rows,
+        item: int,
+        user: int,  # noqa: ARG002 (for models that know more of users than their ratings)
+    ) -> NDArray[np.float64]:
         """Return what each rating of a row adds to a prediction: x_i' A^-1 w_j (r_j - ...) x_j."""
         factors = self._factors()
         ridge, bias_ridge = self._ridges(row.counts(), "users")

@@ -218,5 +218,5 @@ class ALS(FactorModel):
 
     def _uses_cg(self) -> bool:
         if self.solver == "auto":
-            return self.n_factors > MOST_FACTORS_CHOLESKY
+            return bool(self.n_factors > MOST_FACTORS_CHOLESKY)
         return self.solver == "cg"

@@ -67,8 +67,8 @@ class BPMF(BayesianModel):
 
     Parameters
     ----------
-    n_factors : int, default=16
-        Length of the vectors p and q of a sample, at least 1.
+    n_factors : int or "auto", default="auto"
+        Length of the vectors p and q of a sample, at least 1. "auto" as in `VBMF`.
     n_samples : int, default=100
         Samples that are kept, the last ones, at least 1.
     burn_in : int, default=20
@@ -158,6 +158,7 @@ class BPMF(BayesianModel):
     sample_means_: NDArray[np.float64]
     sample_precisions_: NDArray[np.float64]
     sample_noises_: NDArray[np.float64]
+    sample_influence_means_: NDArray[np.float64] | None
     n_kept_: NDArray[np.float64]
     user_draws_: NDArray[np.floating[Any]]
     item_draws_: NDArray[np.floating[Any]]
@@ -180,6 +181,7 @@ class BPMF(BayesianModel):
     _shared_arrays: ClassVar[tuple[str, ...]] = (
         *CHAIN,
         *SAMPLES,
+        "sample_influence_means",
         *LINK_SHARED,
         "user_feature_coefficient_samples",
         "item_feature_coefficient_samples",
@@ -188,7 +190,7 @@ class BPMF(BayesianModel):
     def __init__(
         self,
         *,
-        n_factors: int = 16,
+        n_factors: int | Literal["auto"] = "auto",
         n_samples: int = 100,
         burn_in: int = 20,
         thinning: int = 4,
@@ -226,15 +228,20 @@ class BPMF(BayesianModel):
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
         del seed  # where the chain begins is found out when it does
-        links = self._link_start(ratings)
-        shared = shared_start(self.n_factors)
+        return self._start_of(ratings, self._n_factors_for(ratings))
+
+    def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
+        del seed
+        is_auto = self.n_factors == "auto"
+        n_factors = self._fitted_n_factors() if is_auto else self.n_factors
+        return self._start_of(ratings, n_factors)
+
+    def _start_of(self, ratings: Ratings, n_factors: int) -> dict[str, NDArray[Any]]:
+        links = self._link_start(ratings, n_factors)
+        shared = shared_start(n_factors)
         chain = {name: shared[name] for name in CHAIN}
         dtype = np.dtype(self.dtype)
-        return (
-            sample_start(ratings.shape, self.n_factors, self.n_samples, links, dtype)
-            | chain
-            | links
-        )
+        return sample_start(ratings.shape, n_factors, self.n_samples, links, dtype) | chain | links
 
     def _solver(
         self, ratings: Ratings, arrays: dict[str, NDArray[Any]], mean: float, seed: int
@@ -243,11 +250,12 @@ class BPMF(BayesianModel):
         links = Links(rows, arrays, self._features_of(ratings), seed, self._threads())
 
         def begin() -> dict[str, NDArray[Any]]:
+            n_factors = arrays["sample_means"].shape[2] - 1
             start = normal_start(
-                ratings.shape, self.n_factors, np.dtype(self.dtype), seed, self.scale_, SPREAD
+                ratings.shape, n_factors, np.dtype(self.dtype), seed, self.scale_, SPREAD
             )
             start["item_factors"][...] = 0
-            start |= shared_start(self.n_factors)
+            start |= shared_start(n_factors)
             factors = Factors.from_arrays(start, mean, ratings.mean)
             solver = Variational(rows, factors, start, links, self.scale_, self._threads())
             for number in range(1, START_EPOCHS + 1):
@@ -320,6 +328,9 @@ class BPMF(BayesianModel):
         variance = self._variances(of_users.ravel(), of_items.ravel())
         return predicted, np.sqrt(variance).reshape(of_users.shape)
 
+    def _fitted_n_factors(self) -> int:
+        return int(self.item_factors_.shape[1] // self.item_bias_samples_.shape[1])
+
     def _n_used(self) -> int:
         """Return the number of samples there are: one, if it is that of the burn-in."""
         return max(1, min(int(self.n_kept_[0]), len(self.sample_noises_)))
@@ -364,9 +375,11 @@ class BPMF(BayesianModel):
 
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
         shape = len(self.user_factors_), len(self.item_factors_)
-        n_factors, links = self.n_factors, super()._further_shapes()
+        links = super()._further_shapes()
+        n_factors = self._fitted_n_factors()
         there = {name: np.zeros(size) for name, size in links.items() if size is not None}
-        start = sample_start(shape, n_factors, self.n_samples, there, np.float32)
+        n_samples = self.item_bias_samples_.shape[1]
+        start = sample_start(shape, n_factors, n_samples, there, np.float32)
         start |= {name: shared_start(n_factors)[name] for name in CHAIN}
         names = (*self._own_arrays, *self._shared_arrays, "user_factors", "item_factors")
         return {name: getattr(start.get(name), "shape", None) for name in names} | links
@@ -421,7 +434,11 @@ class BPMF(BayesianModel):
             own[:, slot_of(number, size - 1)] = found[:, :-1] * dtype.type(share)
             biases[:, number] = found[:, -1]
         means = biases[:, :count].mean(axis=1, dtype=np.float64) * self.scale_
-        return {"factors": own, "biases": means.astype(dtype), "bias_samples": biases}
+        mean_told = None
+        if told is not None:
+            mean_told = told.reshape(len(rows), -1, size)[:, :count].mean(axis=1)
+        solved = {"factors": own, "biases": means.astype(dtype), "bias_samples": biases}
+        return solved | self._further_rows(rows, factors, side, mean_told)
 
     def _sample_prior_means(
         self, rows: Rows, factors: Factors, place: int, number: int, told: Doubles | None
@@ -432,7 +449,9 @@ class BPMF(BayesianModel):
         influences = factors.more_of_items.get("influence_samples")
         if influences is not None:
             of_sample = influences[:, own].astype(np.float64)
-            means = means + rated_means(rows, of_sample, self._threads())
+            assert self.sample_influence_means_ is not None  # noqa: S101 (there are influences)
+            of_none = self.sample_influence_means_[number, place]
+            means = means + rated_means(rows, of_sample, of_none, self._threads())
         return means if told is None else means + told[:, own]
 
     def _feature_means(self, rows: Rows, side: Side) -> Doubles:
@@ -446,7 +465,8 @@ class BPMF(BayesianModel):
         del side
         return np.zeros_like(counts), np.zeros_like(counts)
 
-    def _contributions(self, row: Rows, item: int) -> Doubles:
+    def _contributions(self, row: Rows, item: int, user: int) -> Doubles:
+        del user  # what features say of users is not kept for each sample
         factors, count = self._factors(), self._n_used()
         weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
         values = (row.values.astype(np.float64) - self.mean_) / self.scale_

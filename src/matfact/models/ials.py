@@ -401,7 +401,12 @@ class ImplicitALS(ImplicitModel):
         gram: NDArray[np.float64] = als.gram_matrix(factors.item_factors, self._threads())
         return self.scale_ * gram
 
-    def _contributions(self, row: Rows, item: int) -> NDArray[np.float64]:
+    def _contributions(
+        self,
+        row: Rows,
+        item: int,
+        user: int,  # noqa: ARG002 (nothing else is known of users)
+    ) -> NDArray[np.float64]:
         """Return what each interaction of a row adds to a score: h_i' A^-1 h_j times its target."""
         weighting, factors = self._weighting(), self._factors()
         weights = weighting.weights(row)

@@ -270,7 +270,11 @@ def _feature_names(header: Mapping[str, Any], arrays: Arrays, name: str) -> Any:
     """Return the names of the features of a side; None if there are none."""
     coefficients = arrays.get(name.replace("_names", "_coefficients"))
     if coefficients is None:
+        if name in header or name in arrays:
+            raise ModelFileError(f"{name} are there without their coefficients")
         return None
+    if coefficients.ndim != 2:
+        raise ModelFileError(f"{name} have coefficients of shape {coefficients.shape}")
     return ids_from(header.get(name), arrays, name, len(coefficients))
 
 
