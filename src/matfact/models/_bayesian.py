@@ -77,6 +77,10 @@ class BayesianModel(FactorModel):
             return int(self.n_factors)
         return next(factors for limit, factors in AUTO_FACTORS if ratings.n_ratings < limit)
 
+    def _n_factors_again(self) -> int:
+        """Return the number of factors of a training that goes on."""
+        return self.item_factors_.shape[1] if self.n_factors == "auto" else int(self.n_factors)
+
     def _check_parameters(self) -> None:
         if self.link not in tuple(LINKED):
             known = ", ".join(map(repr, LINKED))
@@ -126,13 +130,16 @@ class BayesianModel(FactorModel):
         ------
         TypeError, ValueError
             If a parameter, X or features are unsuitable. An earlier fit is then untouched.
+        UnknownIdError
+            If a warm start gets a feature that the model was not fitted with.
         DivergenceError
             If a value becomes infinite or NaN; the model then holds the epoch before.
 
         Notes
         -----
         See `ALS.fit` for Ctrl-C and ``warm_start=True``. Where training goes on without the
-        features (`partial_fit`, too), what they say of each row stays as it is.
+        features (`partial_fit`, too), what they say of each row stays as it is, and of new rows
+        they say nothing.
         """
         self._check_common_parameters()
         self._check_parameters()

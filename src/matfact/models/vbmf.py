@@ -274,12 +274,10 @@ class VBMF(BayesianModel):
         return self._start_of(ratings, seed, n_factors, covariance)
 
     def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
-        n_factors, covariance = self.n_factors, self.covariance
-        if n_factors == "auto":
-            n_factors = self.item_factors_.shape[1]
-        if covariance == "auto":
-            covariance = _kept(self.user_covariances_)
-        return self._start_of(ratings, seed, n_factors, covariance)
+        kept = self.covariance
+        if kept == "auto":
+            kept = _kept(self.user_covariances_)
+        return self._start_of(ratings, seed, self._n_factors_again(), kept)
 
     def _start_of(
         self, ratings: Ratings, seed: int, n_factors: int, covariance: Covariance
