@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cli.commands import errors_in, errors_of, fit, rmse_of
-from matfact import ALS, GD, NMF, SGD, VBMF, _threads, backend_info, read_ratings
+from matfact import ALS, BPMF, GD, NMF, SGD, VBMF, _threads, backend_info, read_ratings
 from matfact.cli import _fit
 from matfact.evaluation import mae, random_split, rmse
 from matfact.persistence import load
@@ -42,13 +42,15 @@ def test_the_errors_are_those_of_the_estimator(ratings_file, capsys):
     assert found["global mean"] == pytest.approx(expected, abs=6e-5)
 
 
-CLASSES = {"als": ALS, "vbmf": VBMF, "sgd": SGD, "nmf": NMF, "gd": GD}
+CLASSES = {"als": ALS, "vbmf": VBMF, "bpmf": BPMF, "sgd": SGD, "nmf": NMF, "gd": GD}
 WITHOUT = {
     ("als", "learning_rate"),
     ("nmf", "learning_rate"),
     ("vbmf", "learning_rate"),
+    ("bpmf", "learning_rate"),
     ("vbmf", "regularization"),
-    *((name, "link") for name in CLASSES if name != "vbmf"),
+    ("bpmf", "regularization"),
+    *((name, "link") for name in CLASSES if name not in ("vbmf", "bpmf")),
 }
 
 
@@ -57,7 +59,7 @@ def test_each_model_with_its_defaults(ratings_file, tmp_path, capsys, name, mode
     path = tmp_path / "model.npz"
     assert fit(ratings_file, "--model", name, "--out", path) == 0
     output = capsys.readouterr().out
-    n_factors = 16 if name == "vbmf" else model().n_factors  # who chooses by itself
+    n_factors = 16 if name in ("vbmf", "bpmf") else model().n_factors  # who chooses by itself
     assert f"\n{model.__name__} of {n_factors} factors: " in output
     found = rmse_of(output)
     assert found[model.__name__] < found["global mean"]

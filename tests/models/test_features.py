@@ -241,9 +241,8 @@ def test_ids_with_features_only_are_known_after_fit():
         model_of().fit(ratings).predict("u05", "unseen")
     # such an item has just what its features say
     at = model.item_ids_.positions("unseen")
-    expected = model.prior_means_[1] + model.item_feature_means_[at]
-    before = model_of(max_iter=9).fit(ratings, item_features=more, user_features=of_users)
-    found = before.item_factors_[at] / np.sqrt(before.scale_)
+    expected = model.prior_means_[1] + model.item_feature_means_[at] + model.unrated_means_[1]
+    found = model.item_factors_[at] / np.sqrt(model.scale_)
     np.testing.assert_allclose(found, expected[:3], atol=1e-9)
 
 
@@ -297,7 +296,7 @@ def test_add_items_with_and_without_ratings():
         place = model.item_ids_.positions(name)
         np.testing.assert_allclose(model.item_feature_means_[place], expected, atol=1e-12)
     place = model.item_ids_.positions("unrated")
-    prior = model.prior_means_[1] + model.item_feature_means_[place]
+    prior = model.prior_means_[1] + model.item_feature_means_[place] + model.unrated_means_[1]
     np.testing.assert_allclose(model.item_factors_[place] / model.scale_**0.5, prior[:3], atol=1e-9)
     # without features: as the prior of all
     model.add_items(Ratings.from_triples(["u01"], ["plain"], [3.0]))

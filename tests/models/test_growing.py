@@ -18,7 +18,7 @@ from models.cases import (
 
 each_explicit = pytest.mark.parametrize("new", list(EXPLICIT.values()), ids=list(EXPLICIT))
 point_estimates = pytest.mark.parametrize(
-    "new", [new for new in EXPLICIT.values() if not isinstance(new(), VBMF)]
+    "new", [new for new in EXPLICIT.values() if not isinstance(new(), VBMF | BPMF)]
 )
 each_model = pytest.mark.parametrize("new", list(SMALL.values()), ids=list(SMALL))
 
@@ -99,12 +99,10 @@ def test_a_user_without_ratings_is_an_average_one(new, ratings):
     assert filled.shape == (2, 20)
     if isinstance(model, VBMF):  # who has learned what an average user is
         scale = np.sqrt(model.scale_) * np.array([1, 1, 1, np.sqrt(model.scale_)])
-        expected = model.prior_means_[0]
-        if model.influence_means_ is not None:
-            expected = expected + model.influence_means_[0]
+        expected = model.prior_means_[0] + model.unrated_means_[0]
         np.testing.assert_allclose(model.fold_in(one)[1], scale * expected, rtol=1e-4)
     elif isinstance(model, BPMF):
-        means = model.sample_means_[:, 0] * np.sqrt(model.scale_)
+        means = (model.sample_means_ + model.sample_unrated_means_)[:, 0] * np.sqrt(model.scale_)
         expected = np.append(means[:, :3] / 3, means[:, 3].mean() * np.sqrt(model.scale_))
         np.testing.assert_allclose(model.fold_in(one)[1], expected, rtol=1e-4, atol=1e-6)
     elif model.user_biases_ is not None:

@@ -12,6 +12,11 @@ from matfact.models._links import COEFFICIENT_VARIANCE, Link
 SIZE = 3
 
 
+def step(link, deviations, row_precision, row_covariance, coefficients, precision):
+    means = link.means(coefficients)
+    return link.step(deviations, means, row_precision, row_covariance, precision)
+
+
 def compressed(n, p, n_entries, seed):
     """Ratings without any in the last row and the last column."""
     rng = np.random.default_rng(seed)
@@ -144,7 +149,7 @@ def posterior(dense, deviations, row_precision, precision):
 def test_a_step_is_the_ridge_solution_if_rows_are_known(n, p, n_entries):
     link, dense, deviations, row_precision, precision, there = problem(n, p, n_entries)
     nothing = np.zeros((SIZE, SIZE))
-    found = link.step(deviations, row_precision, nothing, np.zeros((p, SIZE)), precision)
+    found = step(link, deviations, row_precision, nothing, np.zeros((p, SIZE)), precision)
     deviations = deviations * there[:, np.newaxis]
     mean, covariance = posterior(dense, deviations, row_precision, precision)
     np.testing.assert_allclose(found.coefficients, mean, atol=1e-10)
@@ -176,9 +181,9 @@ def test_a_step_is_the_ridge_solution_if_rows_are_known(n, p, n_entries):
 def test_known_rows_are_a_fixed_point():
     link, dense, deviations, row_precision, precision, _ = problem()
     nothing, start = np.zeros((SIZE, SIZE)), np.zeros((7, SIZE))
-    first = link.step(deviations, row_precision, nothing, start, precision)
+    first = step(link, deviations, row_precision, nothing, start, precision)
     # From anywhere that rows can tell of.
-    second = link.step(deviations, row_precision, nothing, 3 * first.coefficients, precision)
+    second = step(link, deviations, row_precision, nothing, 3 * first.coefficients, precision)
     np.testing.assert_allclose(second.coefficients, first.coefficients, atol=1e-10)
     means = link.means(first.coefficients)
     np.testing.assert_allclose(means, dense @ first.coefficients, atol=1e-12)
@@ -191,7 +196,7 @@ def test_steps_never_lower_the_evidence(share):
     row_covariance = share * np.linalg.inv(row_precision)
     coefficients, bounds = np.zeros((7, SIZE)), []
     for _ in range(40):
-        found = link.step(deviations, row_precision, row_covariance, coefficients, precision)
+        found = step(link, deviations, row_precision, row_covariance, coefficients, precision)
         rest = (deviations - link.means(found.coefficients))[there]
         # E (theta - B'x)' Lambda (theta - B'x), theta moving with B by G = S Lambda
         stay = np.eye(SIZE) - row_covariance @ row_precision

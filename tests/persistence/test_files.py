@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from isolated import PACKAGE, needs_compiled, output_of
 from matfact import Ratings, make_ratings
 from matfact.exceptions import NotFittedError
-from matfact.models import ALS, GD, NMF, SGD, Imputer
+from matfact.models import ALS, BPMF, GD, NMF, SGD, VBMF, Imputer
 from matfact.persistence import files, load, save
 from persistence.model_files import MODEL_FILE, assert_equal_models
 
@@ -23,6 +23,9 @@ MODELS = [
     SGD(n_factors=3, max_iter=2, random_state=0, schedule="constant", dtype=np.float64),
     NMF(n_factors=3, max_iter=2, random_state=0),
     GD(n_factors=3, max_iter=2, random_state=0),
+    VBMF(n_factors=3, max_iter=2, random_state=0, link="both"),
+    VBMF(n_factors=2, max_iter=2, random_state=0, covariance="full", dtype=np.float64),
+    BPMF(n_factors=3, max_iter=4, random_state=0, n_samples=2, burn_in=1, thinning=1, link="users"),
 ]
 EACH_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 

@@ -54,5 +54,5 @@ def run(arguments: argparse.Namespace) -> None:
         )
     with limited(arguments.threads):
         predicted = model.predict(user_ids[users], item_ids[items], unknown="mean")
-    by = {f"{type(model).__name__} of {model.item_factors_.shape[1]} factors": predicted}
+    by = {f"{type(model).__name__} of {model.n_factors_} factors": predicted}
     print(describe_errors("error", ratings.user_values, by))

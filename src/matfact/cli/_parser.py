@@ -35,10 +35,10 @@ further columns are ignored, a header is recognised, ids may be any text, gzip i
 Parquet file, which needs pyarrow.
 
 The models are those of Python: matfact.ALS (alternating least squares, the default), VBMF
-(variational Bayes, nothing to tune), SGD (stochastic gradient descent), NMF (non-negative factors)
-and GD (the classic gradient descent); for implicit feedback ials (matfact.ImplicitALS) and bpr
-(BPR), to which a rating above 0 says that a user chose an item, and which are reported by the lists
-that they make.
+(variational Bayes, nothing to tune), BPMF (the same model by sampling), SGD (stochastic gradient
+descent), NMF (non-negative factors) and GD (the classic gradient descent); for implicit feedback
+ials (matfact.ImplicitALS) and bpr (BPR), to which a rating above 0 says that a user chose an item,
+and which are reported by the lists that they make.
 help(matfact.ALS) explains a model, its parameters and their defaults, which hold for the options
 that are not given.
 """
@@ -131,7 +131,7 @@ def _add_fit(commands: Commands) -> None:
 def _add_model_options(fit: _Parser) -> None:
     fit.add_argument(
         "--model",
-        choices=("als", "vbmf", "sgd", "nmf", "gd", "ials", "bpr"),
+        choices=("als", "vbmf", "bpmf", "sgd", "nmf", "gd", "ials", "bpr"),
         default="als",
         help="how to factorize (default %(default)s)",
     )
@@ -161,7 +161,7 @@ def _add_model_options(fit: _Parser) -> None:
         "--link",
         choices=("users", "items", "both"),
         help="sides of which it tells something what they have rated, whatever the ratings; of "
-        "vbmf only",
+        "vbmf and bpmf only",
     )
 
 

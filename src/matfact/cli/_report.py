@@ -46,7 +46,7 @@ def describe_data(name: str, ratings: Ratings) -> str:
 def describe_training(training: Training, backend: str) -> str:
     """Describe how training went; tell if it ended too early."""
     model = training.model
-    text = f"{type(model).__name__} of {model.item_factors_.shape[1]} factors: "
+    text = f"{type(model).__name__} of {model.n_factors_} factors: "
     if training.validation is None:
         text += f"{model.n_iter_} epochs"
     else:

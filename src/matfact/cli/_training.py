@@ -22,6 +22,7 @@ __all__ = ["MODELS", "RANKING", "Training", "new_model", "train", "validation_sh
 MODELS = {
     "als": "ALS",
     "vbmf": "VBMF",
+    "bpmf": "BPMF",
     "sgd": "SGD",
     "nmf": "NMF",
     "gd": "GD",
@@ -35,8 +36,8 @@ RANKING = ("ials", "bpr")
 
 OWNERS = {
     "learning_rate": ("sgd", "gd", "bpr"),
-    "regularization": tuple(name for name in MODELS if name != "vbmf"),
-    "link": ("vbmf",),
+    "regularization": tuple(name for name in MODELS if name not in ("vbmf", "bpmf")),
+    "link": ("vbmf", "bpmf"),
 }
 """Models that take an option which not all of them have."""
 

@@ -21,7 +21,7 @@ from matfact.models._linking import (
     link_start,
     rated_means,
 )
-from matfact.models._posteriors import SIDES
+from matfact.models._posteriors import SIDES, with_unrated
 from matfact.ratings import IdMap, Ratings
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class BayesianModel(FactorModel):
     link: LinkedSides
 
     prior_means_: NDArray[np.float64]
+    unrated_means_: NDArray[np.float64]
     user_influences_: NDArray[np.float64] | None
     item_influences_: NDArray[np.float64] | None
     influence_precisions_: NDArray[np.float64] | None
     influence_covariances_: NDArray[np.float64] | None
-    influence_means_: NDArray[np.float64] | None
     user_feature_names_: IdMap | None
     item_feature_names_: IdMap | None
     user_feature_coefficients_: NDArray[np.float64] | None
@@ -77,9 +77,9 @@ class BayesianModel(FactorModel):
             return int(self.n_factors)
         return next(factors for limit, factors in AUTO_FACTORS if ratings.n_ratings < limit)
 
-    def _fitted_n_factors(self) -> int:
-        """Return the number of factors of a fitted model."""
-        return int(self.item_factors_.shape[1])
+    def _n_factors_again(self) -> int:
+        """Return the number of factors of a training that goes on."""
+        return self.n_factors_ if self.n_factors == "auto" else int(self.n_factors)
 
     def _check_parameters(self) -> None:
         if self.link not in tuple(LINKED):
@@ -130,13 +130,16 @@ class BayesianModel(FactorModel):
         ------
         TypeError, ValueError
             If a parameter, X or features are unsuitable. An earlier fit is then untouched.
+        UnknownIdError
+            If a warm start gets a feature that the model was not fitted with.
         DivergenceError
             If a value becomes infinite or NaN; the model then holds the epoch before.
 
         Notes
         -----
         See `ALS.fit` for Ctrl-C and ``warm_start=True``. Where training goes on without the
-        features (`partial_fit`, too), what they say of each row stays as it is.
+        features (`partial_fit`, too), what they say of each row stays as it is, and of new rows
+        they say nothing.
         """
         self._check_common_parameters()
         self._check_parameters()
@@ -205,7 +208,7 @@ class BayesianModel(FactorModel):
             for name, sides in LINKED.items()
             if sides == tuple(side for side, one in zip(SIDES, there, strict=True) if one)
         )
-        start = link_start(shape, self._fitted_n_factors(), link, counts)
+        start = link_start(shape, self.n_factors_, link, counts)
         return {name: getattr(start.get(name), "shape", None) for name in (*LINK_OWN, *LINK_SHARED)}
 
     def _carried_over(self, fresh: dict[str, NDArray[Any]], ratings: Ratings) -> None:
@@ -221,7 +224,7 @@ class BayesianModel(FactorModel):
         self, rows: Rows, factors: Factors, side: Side, told: Doubles | None
     ) -> dict[str, Floats]:
         """Return by name what the links keep of solved rows: new ones say nothing of others."""
-        size = self._fitted_n_factors() + 1
+        size = self.n_factors_ + 1
         further: dict[str, Floats] = {}
         if "influences" in factors.more_of_users:
             further["influences"] = np.zeros((len(rows), size))
@@ -398,10 +401,10 @@ class BayesianModel(FactorModel):
         means: Doubles = self.prior_means_[SIDES.index(side)][np.newaxis]
         influences = factors.more_of_items.get("influences")
         if influences is not None:
-            assert self.influence_means_ is not None  # noqa: S101 (there are influences)
-            of_none = self.influence_means_[SIDES.index(side)]
-            means = means + rated_means(rows, influences, of_none, self._threads())
-        return means if told is None else means + told
+            means = means + rated_means(rows, influences, self._threads())
+        if told is not None:
+            means = means + told
+        return with_unrated(means, rows.counts() == 0, self.unrated_means_[SIDES.index(side)])
 
     def _link_covariance(self, side: Side) -> Doubles | None:
         """Return the mean covariance of what the links say of rows; None without links."""

@@ -100,16 +100,14 @@ def with_rows(ratings: Ratings, users: NDArray[Any], items: NDArray[Any]) -> Rat
         return ratings
     user_ids = ratings.user_ids.extend(users) if len(users) else ratings.user_ids
     item_ids = ratings.item_ids.extend(items) if len(items) else ratings.item_ids
-    wider = Ratings.from_triples(
-        ratings.users,
+    parts = Parts(
+        np.concatenate([ratings.user_indptr, np.full(len(users), ratings.n_ratings)]),
         ratings.user_indices,
         ratings.user_values,
-        shape=(len(user_ids), len(item_ids)),
-        weights=ratings.user_weights,
-        timestamps=ratings.timestamps,
-        dtype=ratings.dtype,
+        ratings.user_weights,
+        ratings.timestamps,
     )
-    return wider.with_ids(user_ids, item_ids)
+    return Ratings.of_parts(parts, user_ids, item_ids)
 
 
 def without_ratings(

@@ -67,6 +67,11 @@ class FittedModel(Parameters):
         """Return the shapes of further arrays of a fitted model; None where there is none."""
         return {}
 
+    @property
+    def n_factors_(self) -> int:
+        """Number of factors of the fitted model."""
+        return int(self.item_factors_.shape[1])
+
     def _is_fitted(self) -> bool:
         return hasattr(self, "item_factors_")
 

@@ -16,7 +16,14 @@ import numpy as np
 
 from matfact.kernels import pairs
 from matfact.models._drawing import draw_mean_and_precision
-from matfact.models._posteriors import SIDES, draw_side, scaled_vectors, standardized
+from matfact.models._posteriors import (
+    SIDES,
+    draw_side,
+    mean_of_ratings,
+    scaled_vectors,
+    standardized,
+    with_unrated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,12 +64,11 @@ def sample_start(
     size = n_factors + 1
     arrays: Arrays = {
         "sample_means": np.zeros((n_samples, 2, size)),
+        "sample_unrated_means": np.zeros((n_samples, 2, size)),
         "sample_precisions": np.zeros((n_samples, 2, size, size)),
         "sample_noises": np.zeros(n_samples),
         "n_kept": np.zeros(1),
     }
-    if "influence_means" in links:
-        arrays["sample_influence_means"] = np.zeros((n_samples, 2, size))
     for name, n_rows in zip(("user", "item"), shape, strict=True):
         arrays[f"{name}_factors"] = np.zeros((n_rows, n_samples * n_factors), dtype=dtype)
         arrays[f"{name}_biases"] = np.zeros(n_rows, dtype=dtype)
@@ -111,8 +117,9 @@ class Gibbs:
         self.arrays = arrays
         self.best: BestState | None = None
         self._rows = {side: standardized(rows[side], mean, scale) for side in SIDES}
-        self._there = {side: np.diff(rows[side].indptr) > 0 for side in SIDES}
-        self._n_ratings = float(rows["users"].counts().sum())
+        self._weights = {side: rows[side].counts() for side in SIDES}
+        self._there = {side: weights > 0 for side, weights in self._weights.items()}
+        self._n_ratings = float(self._weights["users"].sum())
         self._links = links
         self._begin = begin
         self._scale = scale
@@ -173,7 +180,11 @@ class Gibbs:
             arrays[f"{other[:-1]}_draws"],
             precision,
             float(arrays["noise_precision"][0]),
-            arrays["prior_means"][place] + np.atleast_2d(self._links.means(side)),
+            with_unrated(
+                arrays["prior_means"][place] + np.atleast_2d(self._links.means(side)),
+                ~there,
+                arrays["unrated_means"][place],
+            ),
             rng.standard_normal(own.shape).astype(own.dtype),
             self._threads,
         )
@@ -186,6 +197,9 @@ class Gibbs:
         if len(deviations):
             mean, learned = draw_mean_and_precision(deviations, rng)
             arrays["prior_means"][place], arrays["prior_precisions"][place] = mean, learned
+            arrays["unrated_means"][place] = mean_of_ratings(
+                vectors - mean - self._links.of_features(side), self._weights[side]
+            )
         return True
 
     def _squared_error(self) -> float:
@@ -217,10 +231,9 @@ class Gibbs:
         if not is_last_of_burn_in:
             arrays["n_kept"][0] = kept + 1
         arrays["sample_means"][slot] = arrays["prior_means"]
+        arrays["sample_unrated_means"][slot] = arrays["unrated_means"]
         arrays["sample_precisions"][slot] = arrays["prior_precisions"]
         arrays["sample_noises"][slot] = arrays["noise_precision"][0]
-        if "influence_means" in arrays:
-            arrays["sample_influence_means"][slot] = arrays["influence_means"]
         for name in ("user", "item"):
             self._keep_rows(name, slot, count, is_longer=count > 1 and kept < capacity)
 

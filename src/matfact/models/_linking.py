@@ -5,7 +5,6 @@ it does not have are absent. The first axis of what stands for both sides is use
 
 item_influences, user_influences      B of the users' and of the items' link to what they rated
 influence_precisions, .._covariances  Omega, and the mean covariance of B' x
-influence_means                       mean of B' x, which stands for that of rows without ratings
 user_feature_coefficients, item_..    B of the links to features
 feature_precisions, .._covariances    the same of these
 user_feature_means, item_..           B' x of each row
@@ -50,7 +49,6 @@ LINK_OWN = ("user_influences", "item_influences", "user_feature_means", "item_fe
 LINK_SHARED = (
     "influence_precisions",
     "influence_covariances",
-    "influence_means",
     "user_feature_coefficients",
     "item_feature_coefficients",
     "feature_precisions",
@@ -80,8 +78,6 @@ def link_start(
             precisions = np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1))
             arrays[f"{kind}_precisions"] = precisions
             arrays[f"{kind}_covariances"] = np.zeros_like(precisions)
-    if link:
-        arrays["influence_means"] = np.zeros((2, size))
     for side in LINKED[link]:
         arrays[influences_of(side)] = np.zeros((shape[1 - SIDES.index(side)], size))
     for side, count in n_features.items():
@@ -90,11 +86,9 @@ def link_start(
     return arrays
 
 
-def rated_means(rows: Rows, influences: Doubles, of_none: Doubles, n_threads: int) -> Doubles:
-    """Return B' x of any rows, given what columns say of them, and what stands for no ratings."""
-    means = Design.of_rated(rows, rows, n_threads).times(influences)
-    means[np.diff(rows.indptr) == 0] = of_none
-    return means
+def rated_means(rows: Rows, influences: Doubles, n_threads: int) -> Doubles:
+    """Return B' x of any rows, given what columns say of them."""
+    return Design.of_rated(rows, rows, n_threads).times(influences)
 
 
 def feature_means(rows: Rows, coefficients: Doubles, n_threads: int) -> Doubles:
@@ -104,7 +98,7 @@ def feature_means(rows: Rows, coefficients: Doubles, n_threads: int) -> Doubles:
 
 @dataclass(slots=True, eq=False)
 class _Linked:
-    """A link, where its numbers are in the arrays, the rows it learns from, and B' x of all.
+    """A link, where its numbers are in the arrays, and B' x of its rows.
 
     What the arrays hold is `unit` times B.
     """
@@ -113,7 +107,6 @@ class _Linked:
     kind: str
     coefficients: str
     unit: float
-    there: NDArray[np.bool_]
     means: Doubles
 
 
@@ -145,11 +138,11 @@ class Links:
             if influences_of(side) in arrays:
                 rated = Design.of_rated(rows[side], rows[other], n_threads)
                 link = Link(rated, there, seed)
-                self._add(side, "influence", influences_of(side), link, 1.0, there)
+                self._add(side, "influence", influences_of(side), link, 1.0)
             if side in features:
                 design, unit = Design.of_features(*features[side], n_threads)
                 name = f"{side[:-1]}_feature_coefficients"
-                self._add(side, "feature", name, Link(design, there, seed), unit, there)
+                self._add(side, "feature", name, Link(design, there, seed), unit)
 
     def _add(
         self,
@@ -158,9 +151,8 @@ class Links:
         coefficients: str,
         link: Link,
         unit: float,
-        there: NDArray[np.bool_],
     ) -> None:
-        one = _Linked(link, kind, coefficients, unit, there, np.zeros(0))
+        one = _Linked(link, kind, coefficients, unit, np.zeros(0))
         self._find_means(one, side)
         self._linked[side].append(one)
 
@@ -172,6 +164,10 @@ class Links:
         if of_features is not None and not any(one.kind == "feature" for one in linked):
             total = total + of_features  # from before; they were not given this time
         return total
+
+    def of_features(self, side: str) -> Doubles | float:
+        """Return what features alone say of the rows of a side."""
+        return self._arrays.get(f"{side[:-1]}_feature_means", 0.0)
 
     def covariance(self, side: str) -> Doubles | float:
         """Return the mean covariance of what the links say; 0 if there are none."""
@@ -229,8 +225,3 @@ class Links:
         one.means = one.link.means(self._arrays[one.coefficients] / one.unit)
         if one.kind == "feature":
             self._arrays[f"{side[:-1]}_feature_means"][...] = one.means
-        elif one.there.any():
-            # What a row without ratings would be rated with is not known: it is as others are.
-            of_none = one.means[one.there].mean(axis=0)
-            one.means[np.diff(one.link.design.rows.indptr) == 0] = of_none
-            self._arrays["influence_means"][SIDES.index(side)] = of_none

@@ -34,16 +34,24 @@ __all__ = [
     "column_covariances",
     "design",
     "draw_side",
+    "mean_of_ratings",
     "moved_covariance",
     "scaled_vectors",
     "shared_start",
     "solve_side",
     "standardized",
+    "with_unrated",
 ]
 
 SIDES: tuple[Side, Side] = ("users", "items")
 
-SHARED = ("prior_means", "prior_precisions", "mean_covariances", "noise_precision")
+SHARED = (
+    "prior_means",
+    "prior_precisions",
+    "mean_covariances",
+    "noise_precision",
+    "unrated_means",
+)
 """What is learned of a side as a whole; the first axis is that of users and items."""
 
 PRIOR_PRECISION = 5.0
@@ -83,6 +91,7 @@ def shared_start(n_factors: int) -> dict[str, Doubles]:
         "prior_precisions": np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1)),
         "mean_covariances": np.zeros((2, size, size)),
         "noise_precision": np.ones(1),
+        "unrated_means": np.zeros((2, size)),
     }
 
 
@@ -232,6 +241,31 @@ def column_covariances(factors: Factors, shared: dict[str, Any], side: Side) -> 
     mean = shared["mean_covariances"][1 - SIDES.index(side)]
     one: Floats = mean[np.newaxis].astype(factors.item_factors.dtype)
     return one
+
+
+def mean_of_ratings(rows: Doubles, weights: Doubles) -> Doubles:
+    """Return the mean of rows, each as often as it is rated."""
+    mean: Doubles = (weights / weights.sum()) @ rows
+    return mean
+
+
+def with_unrated(means: Doubles, unrated: NDArray[np.bool_], unrated_mean: Doubles) -> Doubles:
+    """Return the means of priors of rows, those without ratings moved to where a rating's row is.
+
+    Ratings are of rows that have many. So a row of which nothing is known is, where it is rated,
+    not an average row, but that of an average rating.
+
+    Parameters
+    ----------
+    means : ndarray of shape (1 or n, n_factors + 1)
+        One row stands for all.
+    unrated : ndarray of bool, shape (n,)
+    unrated_mean : ndarray of shape (n_factors + 1,)
+        What is added.
+    """
+    if not unrated.any():
+        return means
+    return means + unrated[:, np.newaxis] * unrated_mean
 
 
 def moved_covariance(covariance: Doubles, precision: Doubles, of_mean: Doubles) -> Doubles:

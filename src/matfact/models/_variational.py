@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.kernels import pairs
-from matfact.models._posteriors import SIDES, design, moved_covariance, solve_side
+from matfact.models._posteriors import (
+    SIDES,
+    design,
+    mean_of_ratings,
+    moved_covariance,
+    solve_side,
+    with_unrated,
+)
 from matfact.models._products import product
 
 if TYPE_CHECKING:
@@ -115,10 +122,9 @@ class Variational:
         return "use dtype=float64 if ratings are very large"
 
     def _prior_means(self, side: str) -> Doubles:
-        means: Doubles = self.arrays["prior_means"][SIDES.index(side)] + np.atleast_2d(
-            self._links.means(side)
-        )
-        return means
+        place = SIDES.index(side)
+        means = self.arrays["prior_means"][place] + np.atleast_2d(self._links.means(side))
+        return with_unrated(means, self._weights[side] == 0, self.arrays["unrated_means"][place])
 
     def _learn_side(self, side: str, found: Posteriors) -> tuple[float, Doubles | float]:
         """Learn from the posteriors of a side.
@@ -133,13 +139,13 @@ class Variational:
         """
         place, weights = SIDES.index(side), self._weights[side]
         size = found.means.shape[1]
-        self._store(side, found.means)
         mean_covariance = found.weighted / max(weights.sum(), 1e-300)
         self.arrays["mean_covariances"][place] = mean_covariance
         # Rows without ratings are where the prior was, and tell nothing about it.
         there = weights > 0
         n_rows = int(np.count_nonzero(there))
         if not n_rows:
+            self._store(side, found.means)
             return 0.0, 0.0
         precision = self.arrays["prior_precisions"][place].copy()
         covariance = np.linalg.inv(precision)
@@ -166,6 +172,12 @@ class Variational:
         total = spread + PRIOR_WEIGHT * np.eye(size)
         learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
         self.arrays["prior_means"][place] = center
+        self.arrays["unrated_means"][place] = mean_of_ratings(
+            means - center - self._links.of_features(side), weights
+        )
+        # What was just learned is all that is known of a row without ratings.
+        found.means[~there] = np.broadcast_to(self._prior_means(side), means.shape)[~there]
+        self._store(side, found.means)
         self.arrays["prior_precisions"][place] = (learned + learned.T) / 2
         log_determinant = float(np.linalg.slogdet(learned)[1])
         of_rows = np.sum(learned * spread) - n_rows * (log_determinant + size) - log_determinants

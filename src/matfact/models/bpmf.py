@@ -21,7 +21,7 @@ from matfact.models._linking import (
     feature_means,
     rated_means,
 )
-from matfact.models._posteriors import SIDES, draw_side, shared_start, standardized
+from matfact.models._posteriors import SIDES, draw_side, shared_start, standardized, with_unrated
 from matfact.models._start import normal_start
 from matfact.models._variational import Variational
 from matfact.models.vbmf import SPREAD
@@ -41,8 +41,14 @@ __all__ = ["BPMF"]
 START_EPOCHS = 10
 """Epochs of variational Bayes that the chain begins with."""
 
-CHAIN = ("prior_means", "prior_precisions", "noise_precision")
-SAMPLES = ("sample_means", "sample_precisions", "sample_noises", "n_kept")
+CHAIN = ("prior_means", "prior_precisions", "noise_precision", "unrated_means")
+SAMPLES = (
+    "sample_means",
+    "sample_unrated_means",
+    "sample_precisions",
+    "sample_noises",
+    "n_kept",
+)
 
 
 class BPMF(BayesianModel):
@@ -158,7 +164,8 @@ class BPMF(BayesianModel):
     sample_means_: NDArray[np.float64]
     sample_precisions_: NDArray[np.float64]
     sample_noises_: NDArray[np.float64]
-    sample_influence_means_: NDArray[np.float64] | None
+    sample_unrated_means_: NDArray[np.float64]
+    unrated_means_: NDArray[np.float64]
     n_kept_: NDArray[np.float64]
     user_draws_: NDArray[np.floating[Any]]
     item_draws_: NDArray[np.floating[Any]]
@@ -181,7 +188,6 @@ class BPMF(BayesianModel):
     _shared_arrays: ClassVar[tuple[str, ...]] = (
         *CHAIN,
         *SAMPLES,
-        "sample_influence_means",
         *LINK_SHARED,
         "user_feature_coefficient_samples",
         "item_feature_coefficient_samples",
@@ -232,9 +238,7 @@ class BPMF(BayesianModel):
 
     def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
         del seed
-        is_auto = self.n_factors == "auto"
-        n_factors = self._fitted_n_factors() if is_auto else self.n_factors
-        return self._start_of(ratings, n_factors)
+        return self._start_of(ratings, self._n_factors_again())
 
     def _start_of(self, ratings: Ratings, n_factors: int) -> dict[str, NDArray[Any]]:
         links = self._link_start(ratings, n_factors)
@@ -328,7 +332,9 @@ class BPMF(BayesianModel):
         variance = self._variances(of_users.ravel(), of_items.ravel())
         return predicted, np.sqrt(variance).reshape(of_users.shape)
 
-    def _fitted_n_factors(self) -> int:
+    @property
+    def n_factors_(self) -> int:
+        """Number of factors of a sample."""
         return int(self.item_factors_.shape[1] // self.item_bias_samples_.shape[1])
 
     def _n_used(self) -> int:
@@ -376,7 +382,7 @@ class BPMF(BayesianModel):
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
         shape = len(self.user_factors_), len(self.item_factors_)
         links = super()._further_shapes()
-        n_factors = self._fitted_n_factors()
+        n_factors = self.n_factors_
         there = {name: np.zeros(size) for name, size in links.items() if size is not None}
         n_samples = self.item_bias_samples_.shape[1]
         start = sample_start(shape, n_factors, n_samples, there, np.float32)
@@ -449,10 +455,10 @@ class BPMF(BayesianModel):
         influences = factors.more_of_items.get("influence_samples")
         if influences is not None:
             of_sample = influences[:, own].astype(np.float64)
-            assert self.sample_influence_means_ is not None  # noqa: S101 (there are influences)
-            of_none = self.sample_influence_means_[number, place]
-            means = means + rated_means(rows, of_sample, of_none, self._threads())
-        return means if told is None else means + told[:, own]
+            means = means + rated_means(rows, of_sample, self._threads())
+        if told is not None:
+            means = means + told[:, own]
+        return with_unrated(means, rows.counts() == 0, self.sample_unrated_means_[number, place])
 
     def _feature_means(self, rows: Rows, side: Side) -> Doubles:
         samples = (self.user_feature_coefficient_samples_, self.item_feature_coefficient_samples_)

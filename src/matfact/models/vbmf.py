@@ -102,7 +102,6 @@ class VBMF(BayesianModel):
         user's prior is then :math:`m_U + B^T x_u`, where :math:`x_u` has :math:`1 / \sqrt{n_u}` for
         each item rated. It is the implicit feedback of SVD++ [3]_, here learned by evidence like
         all else. On MovieLens 100K "both" lowers the error by 2 %; it takes several times as long.
-        What it says of a row without ratings is the mean of the others.
     max_iter : int, default=30
         Epochs at most, at least 1.
     tol : float, default=3e-4
@@ -140,6 +139,9 @@ class VBMF(BayesianModel):
         :math:`m_U` and :math:`m_I`; the bias comes last.
     prior_precisions_, mean_covariances_ : ndarray of float64, (2, n_factors + 1, n_factors + 1)
         :math:`\Lambda_U` and :math:`\Lambda_I`; :math:`S_U` and :math:`S_I`.
+    unrated_means_ : ndarray of float64, shape (2, n_factors + 1)
+        What rows without ratings are more than the prior and their features say: the mean of the
+        others, each as often as it is rated.
     noise_precision_ : ndarray of float64, shape (1,)
         :math:`\alpha`.
     user_covariances_, item_covariances_ : ndarray or None
@@ -153,8 +155,6 @@ class VBMF(BayesianModel):
         Of the links of users and of items, each of shape (2, n_factors + 1, n_factors + 1): the
         precision of the prior of the rows of B, and the mean covariance of :math:`B^T x_u`. What
         stands for a side without a link has no meaning. None without `link`.
-    influence_means_ : ndarray of float64, shape (2, n_factors + 1), or None
-        Mean of :math:`B^T x_u`.
     user_feature_names_, item_feature_names_ : IdMap or None
         Names of the features that `fit` was given; None if there were none.
     user_feature_coefficients_, item_feature_coefficients_ : ndarray of float64 or None
@@ -191,7 +191,9 @@ class VBMF(BayesianModel):
     validation part.
 
     Weights of the `Ratings` count as so many ratings. Rows without ratings get the mean of the
-    prior. `explain` hands what is assumed of an average user to a user's ratings in equal parts.
+    prior, and of the others' distance from it, each counted as often as it is rated: where it is
+    rated, a row of which nothing is known is that of an average rating. `explain` hands what is
+    assumed of an average user to a user's ratings in equal parts.
 
     With ``covariance="full"`` each step of an epoch lowers the objective, apart from rounding: it
     is the bound of the evidence, with the priors and the noise at their maximum. Otherwise the
@@ -226,6 +228,7 @@ class VBMF(BayesianModel):
     prior_precisions_: NDArray[np.float64]
     mean_covariances_: NDArray[np.float64]
     noise_precision_: NDArray[np.float64]
+    unrated_means_: NDArray[np.float64]
     user_covariances_: NDArray[np.floating[Any]] | None
     item_covariances_: NDArray[np.floating[Any]] | None
 
@@ -276,12 +279,10 @@ class VBMF(BayesianModel):
         return self._start_of(ratings, seed, n_factors, covariance)
 
     def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
-        n_factors, covariance = self.n_factors, self.covariance
-        if n_factors == "auto":
-            n_factors = self.item_factors_.shape[1]
-        if covariance == "auto":
-            covariance = _kept(self.user_covariances_)
-        return self._start_of(ratings, seed, n_factors, covariance)
+        kept = self.covariance
+        if kept == "auto":
+            kept = _kept(self.user_covariances_)
+        return self._start_of(ratings, seed, self._n_factors_again(), kept)
 
     def _start_of(
         self, ratings: Ratings, seed: int, n_factors: int, covariance: Covariance

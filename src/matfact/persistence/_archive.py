@@ -34,8 +34,8 @@ FORMAT_VERSION = 1
 
 HEADER = "header.json"
 LARGEST_HEADER = 1 << 20
-MOST_ARRAYS = 64
-MOST_AXES = 3
+MOST_ARRAYS = 128
+MOST_AXES = 4
 AT_ONCE = 1 << 24
 """Bytes written or read between two chances to answer Ctrl-C."""
 
