@@ -356,7 +356,7 @@ def test_a_warm_start_with_other_covariances_is_refused():
 
 
 def test_unknown_covariances_are_refused():
-    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'auto', 'mean'"):
+    with pytest.raises(ValueError, match="covariance is 'each'; give one of 'mean'"):
         VBMF(covariance="each").fit(small())
 
 
@@ -581,8 +581,7 @@ def test_the_number_of_factors_follows_the_ratings():
         assert VBMF(n_factors=7)._n_factors_for(Many(n_ratings)) == 7
     model.fit(small())
     assert model.user_factors_.shape == (26, 16)
-    assert model.get_params()["n_factors"] == model.get_params()["covariance"] == "auto"
-    assert model.user_covariances_.shape == (26, 17, 17)
+    assert model.get_params()["n_factors"] == "auto"
     assert repr(model) == "VBMF()"
 
 
@@ -594,47 +593,21 @@ def test_a_wrong_number_of_factors_in_words(n_factors):
         ALS(n_factors="auto").fit(small())
 
 
-def test_automatic_covariances_are_full_while_they_are_small(monkeypatch):
-    ratings = small()  # 26 users, 19 items
-    exactly = 45 * 4**2
-    for numbers, shape in ((exactly, (26, 4, 4)), (exactly - 1, None)):
-        monkeypatch.setattr("matfact.models.vbmf.FULL_NUMBERS", numbers)
-        model = VBMF(n_factors=3, random_state=0, max_iter=2).fit(ratings)
-        assert getattr(model.user_covariances_, "shape", None) == shape
-        kind = "mean" if shape is None else "full"
-        named = VBMF(n_factors=3, covariance=kind, random_state=0, max_iter=2).fit(ratings)
-        np.testing.assert_array_equal(named.user_factors_, model.user_factors_)
-
-
-@pytest.mark.parametrize("kind", ["full", "mean"])
-def test_what_was_chosen_is_kept(kind, monkeypatch):
+def test_the_number_of_factors_that_was_chosen_is_kept(monkeypatch):
     """Other limits stand for other ratings."""
     ratings, new = small(), np.full((2, 19), np.nan)
     new[0, [1, 4, 6]] = 3, 2, 5
     monkeypatch.setattr("matfact.models._bayesian.AUTO_FACTORS", ((10**9, 3),))
-    monkeypatch.setattr("matfact.models.vbmf.FULL_NUMBERS", 10**9 if kind == "full" else 0)
     model = VBMF(random_state=0, max_iter=2, warm_start=True).fit(ratings)
     monkeypatch.setattr("matfact.models._bayesian.AUTO_FACTORS", ((10**9, 5),))
-    monkeypatch.setattr("matfact.models.vbmf.FULL_NUMBERS", 0 if kind == "full" else 10**9)
-
-    def check(n_users, n_factors=3):
-        assert model.user_factors_.shape == (n_users, n_factors)
-        assert (model.user_covariances_ is not None) == (kind == "full")
-        if kind == "full":
-            assert model.user_covariances_.shape == (n_users, n_factors + 1, n_factors + 1)
-
-    check(26)
-    model.fit(ratings)
-    check(26)
-    model.add_users(new)
-    check(28)
-    model.partial_fit(small())
-    check(28)
-    other = "mean" if kind == "full" else "full"
-    with pytest.raises(ValueError, match=f"covariance was {kind!r} and is {other!r} now"):
-        model.set_params(covariance=other).fit(ratings)
+    for go_on, n_users in (
+        (lambda: model.fit(ratings), 26),
+        (lambda: model.add_users(new), 28),
+        (lambda: model.partial_fit(small()), 28),
+    ):
+        go_on()
+        assert model.user_factors_.shape == (n_users, model.n_factors_) == (n_users, 3)
     with pytest.raises(ValueError, match="n_factors was 3 and is 5 now"):
-        model.set_params(covariance="auto", n_factors=5).fit(ratings)
+        model.set_params(n_factors=5).fit(ratings)
     model.set_params(n_factors="auto", warm_start=False).fit(ratings)
     assert model.user_factors_.shape == (26, 5)
-    assert (model.user_covariances_ is None) == (kind == "full")

@@ -37,10 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VBMF"]
 
-Covariance: TypeAlias = Literal["auto", "mean", "full", "diag"]
-
-FULL_NUMBERS = 2**22
-"""Numbers of the covariances of all rows up to which "auto" keeps them: 16 MB in float32."""
+Covariance: TypeAlias = Literal["mean", "full", "diag"]
 
 SPREAD = 0.4
 """Length of a row of factors at the start, for ratings of unit scale."""
@@ -91,12 +88,11 @@ class VBMF(BayesianModel):
     ----------
     n_factors : int or "auto", default="auto"
         Length of the vectors p and q, at least 1. "auto": 16 for less than a million ratings, 32
-        for less than ten millions, else 64.
-    covariance : {"auto", "mean", "full", "diag"}, default="auto"
+        for less than ten millions, else 64; a model that goes on keeps its number.
+    covariance : {"mean", "full", "diag"}, default="mean"
         What is kept of the uncertainty of rows: the mean covariance of a side, the covariance of
-        each row, or its diagonal. "auto": "full" if those are at most 2^22 numbers and
-        there is no `link`, else "mean".
-        What a model has chosen itself it keeps when it goes on with other ratings.
+        each row, or its diagonal. "full" is the exact algorithm; it fits closer, which lowers the
+        error on MovieLens 100K (by .001), and raises it on sparser ratings.
     link : {"users", "items", "both"} or None, default=None
         Sides whose priors depend on what each row has rated, whatever the ratings: the mean of a
         user's prior is then :math:`m_U + B^T x_u`, where :math:`x_u` has :math:`1 / \sqrt{n_u}` for
@@ -239,7 +235,7 @@ class VBMF(BayesianModel):
         self,
         *,
         n_factors: int | Literal["auto"] = "auto",
-        covariance: Covariance = "auto",
+        covariance: Covariance = "mean",
         link: LinkedSides = None,
         max_iter: int = 30,
         tol: float = 3e-4,
@@ -271,29 +267,19 @@ class VBMF(BayesianModel):
             raise ValueError(f"covariance is {self.covariance!r}; give one of {names}")
 
     def _start(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
-        n_factors, covariance = self._n_factors_for(ratings), self.covariance
-        if covariance == "auto":
-            n_numbers = sum(ratings.shape) * (n_factors + 1) ** 2
-            is_small = self.link is None and n_numbers <= FULL_NUMBERS
-            covariance = "full" if is_small else "mean"
-        return self._start_of(ratings, seed, n_factors, covariance)
+        return self._start_of(ratings, seed, self._n_factors_for(ratings))
 
     def _start_again(self, ratings: Ratings, seed: int) -> dict[str, NDArray[Any]]:
-        kept = self.covariance
-        if kept == "auto":
-            kept = _kept(self.user_covariances_)
-        return self._start_of(ratings, seed, self._n_factors_again(), kept)
+        return self._start_of(ratings, seed, self._n_factors_again())
 
-    def _start_of(
-        self, ratings: Ratings, seed: int, n_factors: int, covariance: Covariance
-    ) -> dict[str, NDArray[Any]]:
+    def _start_of(self, ratings: Ratings, seed: int, n_factors: int) -> dict[str, NDArray[Any]]:
         arrays = normal_start(
             ratings.shape, n_factors, np.dtype(self.dtype), seed, self._unit(ratings), SPREAD
         )
         arrays["item_factors"][...] = 0  # an epoch begins with the items
-        if covariance != "mean":
+        if self.covariance != "mean":
             size = n_factors + 1
-            height = size if covariance == "full" else 1
+            height = size if self.covariance == "full" else 1
             for side, n_rows in zip(("user", "item"), ratings.shape, strict=True):
                 arrays[f"{side}_covariances"] = np.zeros((n_rows, height, size), dtype=self.dtype)
         return arrays | self._link_start(ratings, n_factors) | shared_start(n_factors)
