@@ -109,7 +109,7 @@ def test_priors_are_drawn_around_what_they_are_learned_from():
     rng = np.random.default_rng(1)
     true = np.array([[4.0, 1.0], [1.0, 2.0]])
     vectors = rng.multivariate_normal([1.0, -2.0], np.linalg.inv(true), size=5000)
-    draws = [draw_mean_and_precision(vectors, rng) for _ in range(200)]
+    draws = [draw_mean_and_precision(vectors, rng, 1) for _ in range(200)]
     np.testing.assert_allclose(np.mean([m for m, _ in draws], axis=0), [1, -2], atol=0.05)
     np.testing.assert_allclose(np.mean([p for _, p in draws], axis=0), true, rtol=0.15)
     # The expectation of Wishart's distribution: degrees of freedom times its matrix.
