@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["BayesianModel"]
+__all__ = ["BayesianModel", "assumed_parts"]
 
 AUTO_FACTORS = ((1_000_000, 16), (10_000_000, 32), (math.inf, 64))
 """Numbers of ratings below which ``n_factors="auto"`` is so many."""
@@ -424,3 +424,26 @@ class BayesianModel(FactorModel):
             if kind is not None and getattr(self, f"{name}_") is not None
         ]
         return sum(found[1:], found[0]) if found else None
+
+
+def assumed_parts(
+    n_rated: int, mean: Doubles, influences: Floats | None, direction: Doubles
+) -> Doubles | float:
+    """Return what the prior of a user adds to a prediction, handed to each rating.
+
+    Parameters
+    ----------
+    n_rated : int
+        Ratings of the user.
+    mean : ndarray of shape (n_factors + 1,)
+        Of the prior without the link, which all ratings have equal parts in.
+    influences : ndarray of shape (n_rated, n_factors + 1) or None
+        What each item that is rated says of the user.
+    direction : ndarray of shape (n_factors + 1,)
+        What the prediction changes by with the mean of the prior.
+    """
+    count = max(n_rated, 1)
+    parts: Doubles | float = direction @ mean / count
+    if influences is not None:
+        parts = parts + influences @ direction / math.sqrt(count)
+    return parts

@@ -10,7 +10,7 @@ import numpy as np
 
 from matfact._validation import check_integer
 from matfact.exceptions import DivergenceError
-from matfact.models._bayesian import BayesianModel
+from matfact.models._bayesian import BayesianModel, assumed_parts
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._gibbs import CHAIN, SAMPLES, Gibbs, chain_shapes, chain_start, slot_of
@@ -528,9 +528,10 @@ class BPMF(BayesianModel):
             normal = noise * (rated.T * weights) @ rated + precision
             direction = np.linalg.solve(normal, vectors[item])
             total += noise * weights * (values - offsets) * (rated @ direction)
-            total += direction @ precision @ self.sample_means_[number, 0] / max(len(total), 1)
+            rated_influences = None
             if influences is not None:
-                own = influences[row.indices, slot_of(number, len(precision))]
-                total += own @ precision @ direction / math.sqrt(max(len(total), 1))
+                rated_influences = influences[row.indices, slot_of(number, len(precision))]
+            mean = self.sample_means_[number, 0]
+            total += assumed_parts(len(total), mean, rated_influences, precision @ direction)
         contributions: Doubles = self.scale_ * total / count
         return contributions

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from matfact.exceptions import DivergenceError
-from matfact.models._bayesian import BayesianModel
+from matfact.models._bayesian import BayesianModel, assumed_parts
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._linking import LINK_OWN, LINK_SHARED, Links
@@ -457,12 +456,10 @@ class VBMF(BayesianModel):
         mean = shared["prior_means"][0]
         if self.user_feature_means_ is not None:
             mean = mean + self.user_feature_means_[user]
-        assumed = direction @ precision @ mean
         influences = factors.more_of_items.get("influences")
-        if influences is not None:
-            rated_influences = influences[row.indices] / math.sqrt(max(len(parts), 1))
-            parts += rated_influences @ precision @ direction
-        contributions: NDArray[np.float64] = scale * (parts + assumed / max(len(parts), 1))
+        rated_influences = None if influences is None else influences[row.indices]
+        parts += assumed_parts(len(parts), mean, rated_influences, precision @ direction)
+        contributions: NDArray[np.float64] = scale * parts
         return contributions
 
 
