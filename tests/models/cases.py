@@ -109,6 +109,14 @@ ARRAYS = (
     "influence_covariances_",
     "user_influence_samples_",
     "item_influence_samples_",
+    "user_feature_coefficients_",
+    "item_feature_coefficients_",
+    "user_feature_means_",
+    "item_feature_means_",
+    "feature_precisions_",
+    "feature_covariances_",
+    "user_feature_coefficient_samples_",
+    "item_feature_coefficient_samples_",
 )
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from matfact import BPMF, VBMF, Ratings, make_ratings
+from matfact.models import bpmf
 from matfact.models._data import Rows
 from matfact.models._drawing import draw_mean_and_precision, draw_precision
+from matfact.models._gibbs import Gibbs
 from matfact.models._posteriors import draw_side
 from models.cases import named_ratings, same_bits
 
@@ -109,7 +111,7 @@ def test_priors_are_drawn_around_what_they_are_learned_from():
     rng = np.random.default_rng(1)
     true = np.array([[4.0, 1.0], [1.0, 2.0]])
     vectors = rng.multivariate_normal([1.0, -2.0], np.linalg.inv(true), size=5000)
-    draws = [draw_mean_and_precision(vectors, rng) for _ in range(200)]
+    draws = [draw_mean_and_precision(vectors, rng, 1) for _ in range(200)]
     np.testing.assert_allclose(np.mean([m for m, _ in draws], axis=0), [1, -2], atol=0.05)
     np.testing.assert_allclose(np.mean([p for _, p in draws], axis=0), true, rtol=0.15)
     # The expectation of Wishart's distribution: degrees of freedom times its matrix.
@@ -192,3 +194,144 @@ def test_weights_count_as_so_many_ratings():
     weighted = draw_side(rows, vectors.astype(np.float32), precision, 1.0, mean, None, 1)
     repeated = draw_side(doubled, vectors, precision, 1.0, mean, None, 1)
     np.testing.assert_allclose(weighted[0], repeated[0], rtol=1e-4)
+
+
+def features_of(ratings):
+    """Two numbers for each user, four labels for items."""
+    rng = np.random.default_rng(0)
+    users = rng.normal(size=(ratings.n_users, 2))
+    return {"user_features": users, "item_features": rng.integers(0, 2, (ratings.n_items, 4))}
+
+
+def test_samples_mean_the_same_when_the_chain_goes_on_with_other_ratings(ratings):
+    """A sweep of which nothing is kept changes no prediction, whatever the new ratings."""
+    model = fitted(ratings, clip=False, dtype=np.float64)  # the next sweep to be kept is the 13th
+    model.set_params(thinning=100)
+    users, items, values = ratings.to_triples()
+    more = Ratings.from_triples(users[:120], items[:120], 3 * values[:120] + 20)
+    before, std = (a.copy() for a in model.predict(users, items, return_std=True))
+    folded, noises = model.fold_in(ratings), model.sample_noises_.copy()
+    model.partial_fit(more)
+    assert model.ratings_.mean > ratings.mean + 5
+    after = model.predict(users, items, return_std=True)
+    np.testing.assert_array_equal(after[0], before)
+    np.testing.assert_array_equal(after[1], std)
+    np.testing.assert_array_equal(model.fold_in(ratings), folded)
+    np.testing.assert_array_equal(model.sample_noises_, noises)
+
+
+def test_a_longer_burn_in_leaves_the_samples_that_there_are(ratings):
+    model = fitted(ratings, warm_start=True)
+    before, kept = model.predict_all(), model.n_kept_[0]
+    model.set_params(burn_in=100, max_iter=7).fit(ratings)
+    np.testing.assert_array_equal(model.predict_all(), before)
+    assert model.n_kept_[0] == kept
+    assert model.n_iter_ == 19
+
+
+@pytest.mark.parametrize("link", [None, "both"])
+def test_other_parameters_do_not_change_a_fitted_model(ratings, link):
+    model = fitted(ratings, link=link)
+    before = model.predict_all()
+    model.set_params(n_samples=9, n_factors=7)
+    np.testing.assert_array_equal(model.predict_all(), before)
+    assert model.n_factors_ == 3
+    new = Ratings.from_triples(["ann", "bea"], ["film 00", "film 03"], [5, 1])
+    folded = model.fold_in(new)
+    model.add_users(new)
+    np.testing.assert_array_equal(model.user_factors_[-2:], folded[:, :-1])
+    np.testing.assert_array_equal(model.predict_all()[:-2], before)
+
+
+def test_the_chain_goes_on_with_the_newest_sample_of_added_rows(ratings):
+    model = fitted(ratings, dtype=np.float64)  # has kept sweeps 3, 5, ..., 11
+    new = Ratings.from_triples(["ann"] * 8, [f"film {n:02}" for n in range(8)], [5.0, 1] * 4)
+    model.add_users(new)
+    newest, count = slice(12, 15), 5
+    expected = model.user_factors_[-1, newest] * count / np.sqrt(model.scale_)
+    np.testing.assert_allclose(model.user_draws_[-1, :3], expected)
+    np.testing.assert_array_equal(model.user_draws_[-1, 3], model.user_bias_samples_[-1, 4])
+    assert np.abs(expected).max() > 0.01
+
+
+def test_patience_counts_after_the_burn_in(ratings):
+    epochs = []
+    model = BPMF(n_factors=2, n_samples=3, burn_in=25, thinning=1, patience=2, random_state=0)
+    model.set_params(max_iter=60)
+    model.fit(ratings, validation=0.2, callbacks=[lambda state: epochs.append(state.epoch)])
+    assert 25 + 2 < len(epochs) < 60
+    assert model.best_iteration_ == np.argmin(model.history_.validations) + 1
+
+
+def test_ctrl_c_before_the_first_sweep_has_ended(ratings, monkeypatch):
+    """Leaves a model that can be used, and trained as if nothing had happened."""
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    of = features_of(ratings)
+    model = BPMF(n_factors=3, n_samples=2, burn_in=1, max_iter=6, random_state=0, warm_start=True)
+    model.set_params(link="both")
+    whole = BPMF(**model.get_params()).fit(ratings, **of)
+    with monkeypatch.context() as patch:
+        patch.setattr(Gibbs, "_squared_error", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(ratings, **of)
+    users, items, _ = ratings.to_triples()
+    assert np.isfinite(model.predict(users, items, return_std=True)).all()
+    assert np.isfinite(model.fold_in(ratings)).all()
+    assert same_bits(model.fit(ratings, **of), whole)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+@pytest.mark.parametrize("validation", [None, 0.2])
+def test_an_interrupted_chain_with_features_goes_on_to_the_same_bits(ratings, at, validation):
+    def interrupt(state):
+        if state.epoch == at:
+            raise KeyboardInterrupt
+
+    of = features_of(ratings) | {"validation": validation}
+    whole = fitted(ratings, link="both", warm_start=True, max_iter=1)
+    parameters = whole.set_params(max_iter=8).get_params()
+    whole = BPMF(**parameters).fit(ratings, **of)
+    model = BPMF(**parameters)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(ratings, callbacks=[interrupt], **of)
+    model.set_params(max_iter=8 - at).fit(ratings, **of)
+    assert same_bits(model, whole)
+
+
+def test_spread_in_blocks(ratings, monkeypatch):
+    model = fitted(ratings)
+    users, items, _ = ratings.to_triples()
+    users = np.append(users, "nobody")
+    items = np.append(items, items[0])
+    _, at_once = model.predict(users, items, return_std=True, unknown="mean")
+    monkeypatch.setattr(bpmf, "BLOCK_PAIRS", 7)
+    _, std = model.predict(users, items, return_std=True, unknown="mean")
+    np.testing.assert_allclose(std, at_once, rtol=1e-12)
+    predicted, std = model.predict([], [], return_std=True)
+    assert predicted.shape == std.shape == (0,)
+
+
+def test_features_of_a_chain_count_for_new_rows(ratings):
+    """What is told of a cold item is the mean over the samples of their coefficients."""
+    of = features_of(ratings)
+    model = fitted(ratings, clip=False, dtype=np.float64)
+    model.fit(ratings, **of)
+    names, labels = np.array(["one", "two"]), np.array([[1, 0, 0, 1], [0, 1, 0, 1]])
+    told = Ratings.from_triples(
+        np.repeat(names, 4), np.tile(np.arange(4), 2), labels.ravel().astype(float)
+    )
+    model.add_items(features=told)
+    root, k = np.sqrt(model.scale_), 3
+    for s in range(5):
+        own = slice(s * (k + 1), (s + 1) * (k + 1))
+        coefficients = model.item_feature_coefficient_samples_[:, own]
+        expected = model.sample_means_[s, 1] + model.sample_unrated_means_[s, 1]
+        expected = expected + labels @ coefficients
+        np.testing.assert_allclose(
+            model.item_factors_[-2:, s * k : (s + 1) * k], expected[:, :k] * root, atol=1e-9
+        )
+        np.testing.assert_allclose(model.item_bias_samples_[-2:, s], expected[:, k], atol=1e-9)
+    assert not np.allclose(model.item_factors_[-1], model.item_factors_[-2])

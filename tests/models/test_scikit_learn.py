@@ -11,12 +11,15 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from matfact.models import ALS, BPR, GD, NMF, SGD, ImplicitALS, Imputer
+from matfact.models import ALS, BPMF, BPR, GD, NMF, SGD, VBMF, ImplicitALS, Imputer
 from models.cases import dense_matrix
 
 ESTIMATORS = [
     ALS(max_iter=3),
     ALS(max_iter=3, solver="cg", biases=False),
+    VBMF(max_iter=3),
+    VBMF(max_iter=3, link="both"),
+    BPMF(max_iter=3, n_factors=2, n_samples=2, burn_in=1, thinning=1, link="both"),
     SGD(max_iter=3),
     NMF(max_iter=3),
     NMF(max_iter=3, absent="zero"),

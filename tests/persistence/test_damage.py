@@ -14,7 +14,7 @@ from matfact import Ratings
 from matfact.exceptions import ModelFileError
 from matfact.models import ALS
 from matfact.persistence import load, save
-from matfact.persistence._archive import HEADER
+from matfact.persistence._archive import HEADER, MOST_ARRAYS, MOST_AXES
 from persistence.model_files import MODEL_FILE, assert_equal_models, contents, write_raw
 
 
@@ -216,7 +216,10 @@ def test_changed_headers(tmp_path, parts, change, message):
     [
         (None, "its header does not list the arrays"),
         ([], "its header does not list the arrays"),
-        ({f"a{number}": ["<f4", [1]] for number in range(100)}, "does not list the arrays"),
+        (
+            {f"a{number}": ["<f4", [1]] for number in range(MOST_ARRAYS + 1)},
+            "does not list the arrays",
+        ),
         ({"../x": ["<f4", [1]]}, "lists an array '../x' wrongly"),
         ({"x": 3}, "lists an array 'x' wrongly"),
         ({"x": ["|O", [1]]}, r"array x has dtype '\|O', not one of a model"),
@@ -226,7 +229,7 @@ def test_changed_headers(tmp_path, parts, change, message):
         ({"x": ["<f4", 3]}, "array x has a shape that is none"),
         ({"x": ["<f4", [-1]]}, "array x has a shape that is none"),
         ({"x": ["<f4", [1.0]]}, "array x has a shape that is none"),
-        ({"x": ["<f4", [1, 1, 1, 1]]}, "array x has a shape that is none"),
+        ({"x": ["<f4", [1] * (MOST_AXES + 1)]}, "array x has a shape that is none"),
         ({"x": ["<f4", [2**70]]}, "array x has a shape that is none"),
         ({"x": ["<f4", [1]]}, "its members are not those of its header: history_"),
     ],

@@ -1,9 +1,11 @@
 """Files of models with links and features: whole ones, and those that were changed."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from matfact import VBMF, make_ratings
+from matfact import BPMF, VBMF, make_ratings
 from matfact.exceptions import ModelFileError
 from matfact.models._linking import LINK_OWN, LINK_SHARED
 from matfact.persistence import load, save
@@ -137,3 +139,83 @@ def test_parameters_that_chose_themselves(tmp_path):
         write_raw(tmp_path / MODEL_FILE, changed, arrays)
         with pytest.raises(ModelFileError, match=f"its parameters are wrong: {name} is"):
             load(tmp_path / MODEL_FILE)
+
+
+def chain(**parameters):
+    """A chain with all arrays that there are, in the middle of its samples."""
+    model = BPMF(
+        n_factors=2, n_samples=3, burn_in=1, thinning=2, max_iter=4, link="both", random_state=0
+    )
+    users, items = FEATURES
+    return model.set_params(**parameters).fit(RATINGS, user_features=users, item_features=items)
+
+
+CHAIN = chain()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_files_of_chains(tmp_path, dtype):
+    model = chain(dtype=dtype)
+    save(model, tmp_path / MODEL_FILE)
+    loaded = load(tmp_path / MODEL_FILE)
+    assert_equal_models(loaded, model)
+    further = np.full((2, 7), 3.0)
+    for one in (model, loaded):
+        one.add_users(further, features=np.ones((2, 4))).partial_fit(RATINGS)
+    assert_equal_models_but_seconds(loaded, model)
+
+
+def assert_equal_models_but_seconds(one, other):
+    one.history_ = other.history_
+    assert_equal_models(one, other)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_arrays_of_chains_are_refused(tmp_path, change):
+    save(CHAIN, tmp_path / MODEL_FILE)
+    header, arrays = contents(tmp_path / MODEL_FILE)
+    names = [*CHAIN._own_arrays, *CHAIN._shared_arrays]
+    names += ["user_factors", "item_factors", "user_biases", "item_biases"]
+    for name in names:
+        array = CHANGES[change](arrays[name])
+        changed = {key: kept for key, kept in arrays.items() if key != name}
+        if array is not None:
+            changed[name] = array
+        same = array is not None and array.shape == arrays[name].shape
+        if same and array.dtype == arrays[name].dtype and np.isfinite(array).all():
+            continue  # what is flat already, and what has one number only
+        write_raw(tmp_path / MODEL_FILE, header, changed)
+        with pytest.raises(ModelFileError):
+            load(tmp_path / MODEL_FILE)
+
+
+@pytest.mark.parametrize("model", [MODEL, CHAIN])
+@pytest.mark.parametrize("change", [np.negative, np.zeros_like, lambda a: a * 0 - 1e-9])
+def test_precisions_that_are_not_above_zero_are_refused(tmp_path, model, change):
+    save(model, tmp_path / MODEL_FILE)
+    header, arrays = contents(tmp_path / MODEL_FILE)
+    names = [name for name in model._shared_arrays if "precision" in name or "noise" in name]
+    assert len(names) == (6 if model is CHAIN else 4)
+    for name in names:
+        write_raw(tmp_path / MODEL_FILE, header, arrays | {name: change(arrays[name])})
+        with pytest.raises(ModelFileError, match=f"array {name} holds a precision that is not"):
+            load(tmp_path / MODEL_FILE)
+
+
+@pytest.mark.parametrize("new", [VBMF, BPMF])
+def test_wide_factors_are_refused_before_matrices_are_made_for_them(tmp_path, new):
+    model = new(n_factors=1, random_state=0, max_iter=2).fit(RATINGS)
+    if new is BPMF:
+        model = BPMF(n_factors=1, n_samples=1, random_state=0, max_iter=2).fit(RATINGS)
+    save(model, tmp_path / MODEL_FILE)
+    header, arrays = contents(tmp_path / MODEL_FILE)
+    for name in ("user_factors", "item_factors"):
+        arrays[name] = np.zeros((len(arrays[name]), 4000), np.float32)
+    write_raw(tmp_path / MODEL_FILE, header, arrays)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match=r"has shape .* not \(.*4001"):
+            load(tmp_path / MODEL_FILE)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

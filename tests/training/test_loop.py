@@ -87,6 +87,15 @@ def test_patience_counts_epochs_in_a_row():
     assert len(history) == 7
 
 
+def test_patience_begins_after_the_warm_up_and_the_best_may_be_in_it():
+    errors = errors_of([1.0, 5.0, 5.0, 5.0, 4.0, 4.5, 4.5, 3.0])
+    solver, history = Counting(), History()
+    waits = StoppingRule(8, 0.0, 2, warm_up=4)
+    assert train(solver, history, waits, validation_error=errors) == 1
+    assert len(history) == 7
+    assert solver.value == 1
+
+
 def test_callbacks_see_each_epoch_and_may_stop():
     seen, others = [], []
 

@@ -228,11 +228,11 @@ class FactorModel(Serving, ABC):
         max_epochs: int | None = None,
     ) -> None:
         """Run the loop; whatever ends it, the model is then fitted to what the arrays hold."""
-        mean = self._mean_of(ratings)
+        mean, scale = self._units(ratings, goes_on=bool(len(history)))
         factors = Factors.from_arrays(arrays, mean, self._prior_of(ratings))
         limits = self._clip_range(ratings)
         error = self._validation_error(ratings, validation, factors, limits)
-        self.scale_ = self._scale_of(ratings, mean)
+        self.scale_ = scale
         solver = self._solver(ratings, arrays, mean, seed)
         solver.best = best
         history = History(history)
@@ -240,6 +240,7 @@ class FactorModel(Serving, ABC):
             self.max_iter if max_epochs is None else max_epochs,
             0.0 if max_epochs is not None else float(self.tol),
             self.patience,
+            self._warm_up(),
         )
         epoch = history[-1].iteration if len(history) else 0
         try:
@@ -265,12 +266,25 @@ class FactorModel(Serving, ABC):
             self.best_iteration_ = epoch
             self.n_features_in_ = ratings.n_items
 
+    def _units(self, ratings: Ratings, *, goes_on: bool) -> tuple[float, float]:
+        """Return the constant of the model, and what the parameters of the solver are in units of.
+
+        `goes_on` tells that epochs went before.
+        """
+        del goes_on
+        mean = self._mean_of(ratings)
+        return mean, self._scale_of(ratings, mean)
+
     def _scale_of(self, ratings: Ratings, mean: float) -> float:
         """Return what the parameters of the solver are in units of."""
         return scale_of(ratings, mean)
 
     def _finish(self, factors: Factors, ratings: Ratings) -> None:
         """Change factors, in place, that training leaves alone."""
+
+    def _warm_up(self) -> int:
+        """Return the number of first epochs that tell nothing about those to come."""
+        return 0
 
     def _set_result(self, factors: Factors, arrays: Arrays) -> None:
         self.user_factors_, self.item_factors_ = factors.user_factors, factors.item_factors

@@ -18,6 +18,7 @@ from matfact.models._linking import (
     LINKED,
     feature_means,
     influences_of,
+    link_shapes,
     link_start,
     rated_means,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["BayesianModel"]
+__all__ = ["BayesianModel", "assumed_parts"]
 
 AUTO_FACTORS = ((1_000_000, 16), (10_000_000, 32), (math.inf, 64))
 """Numbers of ratings below which ``n_factors="auto"`` is so many."""
@@ -189,7 +190,7 @@ class BayesianModel(FactorModel):
     def _link_start(self, ratings: Ratings, n_factors: int) -> dict[str, NDArray[Any]]:
         """Return the arrays of the links before the first epoch."""
         counts = {side: len(names) for side, names in self._feature_names().items()}
-        return link_start(ratings.shape, n_factors, self.link, counts)
+        return link_start(link_shapes(ratings.shape, n_factors, LINKED[self.link], counts))
 
     def _set_result(self, factors: Factors, arrays: dict[str, NDArray[Any]]) -> None:
         names = self._feature_names()
@@ -201,15 +202,10 @@ class BayesianModel(FactorModel):
         """Return the shapes of the links' arrays of a fitted model; None where there is none."""
         shape = len(self.user_factors_), len(self.item_factors_)
         counts = {side: len(names) for side, names in self._feature_names().items()}
-        there = [getattr(self, f"{influences_of(side)}_") is not None for side in SIDES]
         # Of the arrays, not the parameter, which may be another one by now.
-        link = next(
-            name
-            for name, sides in LINKED.items()
-            if sides == tuple(side for side, one in zip(SIDES, there, strict=True) if one)
-        )
-        start = link_start(shape, self.n_factors_, link, counts)
-        return {name: getattr(start.get(name), "shape", None) for name in (*LINK_OWN, *LINK_SHARED)}
+        linked = [side for side in SIDES if getattr(self, f"{influences_of(side)}_") is not None]
+        shapes = link_shapes(shape, self.n_factors_, linked, counts)
+        return {name: shapes.get(name) for name in (*LINK_OWN, *LINK_SHARED)}
 
     def _carried_over(self, fresh: dict[str, NDArray[Any]], ratings: Ratings) -> None:
         for name in ("user_influences", "item_influences"):
@@ -231,6 +227,18 @@ class BayesianModel(FactorModel):
         if side in self._feature_names():
             further["feature_means"] = np.zeros((len(rows), size)) if told is None else told
         return further
+
+    def _solve_rows(
+        self, rows: Rows, factors: Factors, side: Side, told: Doubles | None = None
+    ) -> tuple[Floats, Floats]:
+        # Nothing else that is kept of rows is asked for.
+        solved = self._solve_arrays(rows, replace(factors, more_of_users={}), side, told)
+        return solved["factors"], solved["biases"]
+
+    def _ridges(self, counts: Doubles, side: Side) -> tuple[Floats, Floats]:
+        """Nothing: the prior is a matrix."""
+        del side
+        return np.zeros_like(counts), np.zeros_like(counts)
 
     def fold_in(self, X: object, *, features: object = None) -> Floats:
         """Compute the factors of users from their ratings, without changing the model.
@@ -268,8 +276,7 @@ class BayesianModel(FactorModel):
         rows = self._rows(X)
         ids = X.user_ids if isinstance(X, Ratings) else IdMap.range(len(rows))
         told = self._told("users", features, ids)
-        solved = self._solve_arrays(rows, self._factors(), "users", told)
-        return np.column_stack([solved["factors"], solved["biases"]])
+        return np.column_stack(self._solve_rows(rows, self._factors(), "users", told))
 
     def add_users(self, X: object = None, *, features: object = None) -> Self:
         """Add users to the model; nothing that it knows about others changes.
@@ -417,3 +424,26 @@ class BayesianModel(FactorModel):
             if kind is not None and getattr(self, f"{name}_") is not None
         ]
         return sum(found[1:], found[0]) if found else None
+
+
+def assumed_parts(
+    n_rated: int, mean: Doubles, influences: Floats | None, direction: Doubles
+) -> Doubles | float:
+    """Return what the prior of a user adds to a prediction, handed to each rating.
+
+    Parameters
+    ----------
+    n_rated : int
+        Ratings of the user.
+    mean : ndarray of shape (n_factors + 1,)
+        Of the prior without the link, which all ratings have equal parts in.
+    influences : ndarray of shape (n_rated, n_factors + 1) or None
+        What each item that is rated says of the user.
+    direction : ndarray of shape (n_factors + 1,)
+        What the prediction changes by with the mean of the prior.
+    """
+    count = max(n_rated, 1)
+    parts: Doubles | float = direction @ mean / count
+    if influences is not None:
+        parts = parts + influences @ direction / math.sqrt(count)
+    return parts

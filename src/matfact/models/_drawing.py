@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from matfact.models._products import product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,11 +47,13 @@ def draw_precision(
     return precision
 
 
-def draw_mean_and_precision(vectors: Doubles, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
+def draw_mean_and_precision(
+    vectors: Doubles, rng: np.random.Generator, n_threads: int
+) -> tuple[Doubles, Doubles]:
     """Draw mean and precision of normal vectors, given as rows, from their joint posterior."""
     count, center = len(vectors), vectors.mean(axis=0)
     deviations = vectors - center
-    squares = deviations.T @ deviations
+    squares = product(deviations, deviations, n_threads, transposed=True)
     squares += MEAN_WEIGHT * count / (MEAN_WEIGHT + count) * np.outer(center, center)
     precision = draw_precision(squares, count, rng)
     root = np.linalg.cholesky((MEAN_WEIGHT + count) * precision)

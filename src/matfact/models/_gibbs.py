@@ -21,6 +21,8 @@ from matfact.models._posteriors import (
     draw_side,
     mean_of_ratings,
     scaled_vectors,
+    shared_shapes,
+    shared_start,
     standardized,
     with_unrated,
 )
@@ -28,7 +30,7 @@ from matfact.models._posteriors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from matfact.models._data import Rows
     from matfact.models._growing import Side
@@ -38,46 +40,73 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Arrays = dict[str, NDArray[Any]]
 
-__all__ = ["DRAW_STREAM", "Gibbs", "sample_start", "slot_of"]
+__all__ = ["CHAIN", "DRAW_STREAM", "SAMPLES", "Gibbs", "chain_shapes", "chain_start", "slot_of"]
+
+CHAIN = ("prior_means", "prior_precisions", "noise_precision", "unrated_means")
+"""What is drawn of a side as a whole, or follows from the draws: where the chain stands."""
+
+SAMPLES = ("sample_means", "sample_unrated_means", "sample_precisions", "sample_noises", "n_kept")
+"""The same of the samples that are kept, and their number so far."""
 
 DRAW_STREAM = 3
 """Marks the random numbers of sweeps among all that follow from one seed."""
+
+KINDS = ("influence", "feature_coefficient")
+"""What links draw, of which there are samples."""
 
 LEAST_SQUARES = 1e-8
 """Mean squared error that the noise is drawn with, at least."""
 
 
-def sample_start(
-    shape: tuple[int, int], n_factors: int, n_samples: int, links: Mapping[str, Any], dtype: Any
-) -> Arrays:
-    """Return the arrays of a chain that has not begun.
+def chain_shapes(
+    shape: tuple[int, int],
+    n_factors: int,
+    n_samples: int,
+    of_links: Mapping[str, tuple[int, ...] | None],
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of a chain and of its samples.
 
     Parameters
     ----------
     shape : tuple of int
         Users and items.
     n_factors, n_samples : int
-    links : mapping of str to ndarray
-        What `link_start` returns: for what says something of rows there are samples, too.
-    dtype : dtype
+    of_links : mapping of str to tuple
+        Shapes of the links' arrays: of what says something of rows there are samples, too.
     """
-    size = n_factors + 1
-    arrays: Arrays = {
-        "sample_means": np.zeros((n_samples, 2, size)),
-        "sample_unrated_means": np.zeros((n_samples, 2, size)),
-        "sample_precisions": np.zeros((n_samples, 2, size, size)),
-        "sample_noises": np.zeros(n_samples),
-        "n_kept": np.zeros(1),
+    size, of_sides = n_factors + 1, shared_shapes(n_factors)
+    shapes = {name: of_sides[name] for name in CHAIN}
+    shapes |= {
+        "sample_means": (n_samples, 2, size),
+        "sample_unrated_means": (n_samples, 2, size),
+        "sample_precisions": (n_samples, 2, size, size),
+        "sample_noises": (n_samples,),
+        "n_kept": (1,),
     }
     for name, n_rows in zip(("user", "item"), shape, strict=True):
-        arrays[f"{name}_factors"] = np.zeros((n_rows, n_samples * n_factors), dtype=dtype)
-        arrays[f"{name}_biases"] = np.zeros(n_rows, dtype=dtype)
-        arrays[f"{name}_bias_samples"] = np.zeros((n_rows, n_samples), dtype=dtype)
-        arrays[f"{name}_draws"] = np.zeros((n_rows, size), dtype=dtype)
-        for kind in ("influence", "feature_coefficient"):
-            if f"{name}_{kind}s" in links:
-                count = len(links[f"{name}_{kind}s"])
-                arrays[f"{name}_{kind}_samples"] = np.zeros((count, n_samples * size), dtype=dtype)
+        shapes[f"{name}_factors"] = (n_rows, n_samples * n_factors)
+        shapes[f"{name}_biases"] = (n_rows,)
+        shapes[f"{name}_bias_samples"] = (n_rows, n_samples)
+        shapes[f"{name}_draws"] = (n_rows, size)
+        for kind in KINDS:
+            of_link = of_links.get(f"{name}_{kind}s")
+            if of_link is not None:
+                shapes[f"{name}_{kind}_samples"] = (of_link[0], n_samples * size)
+    return shapes
+
+
+def chain_start(shapes: Mapping[str, tuple[int, ...]], dtype: DTypeLike) -> Arrays:
+    """Return the arrays of a chain that has not begun; those of rows have a dtype of their own."""
+    start = shared_start(shapes["prior_means"][1] - 1)
+    arrays: Arrays = {}
+    for name, size in shapes.items():
+        is_of_rows = name.startswith(("user_", "item_")) and "feature" not in name
+        arrays[name] = np.zeros(size, dtype=dtype if is_of_rows else np.float64)
+    for name in CHAIN:
+        arrays[name][...] = start[name]
+    # What is solved for before the first sweep has a solution, too.
+    arrays["sample_precisions"][...] = start["prior_precisions"]
+    arrays["sample_noises"][...] = 1
     return arrays
 
 
@@ -89,7 +118,7 @@ class Gibbs:
     rows : mapping of side to Rows
         The ratings by users and by items.
     arrays : dict of str to ndarray
-        What `sample_start` makes, what `SHARED` names, and what `links` changes.
+        What `chain_start` makes, and what `links` changes.
     links : Links
     begin : callable
         Gives the arrays of variational Bayes, with which the chain begins; it may change what
@@ -152,9 +181,7 @@ class Gibbs:
         rate = (1 + max(error, LEAST_SQUARES * self._n_ratings)) / 2
         precision = rng.gamma(shape, 1 / rate)
         self.arrays["noise_precision"][0] = precision
-        past = number - self._burn_in
-        if past <= 0 or (past - 1) % self._thinning == 0:
-            self._keep(is_last_of_burn_in=past <= 0)
+        self._keep(number - self._burn_in)
         mean_error = error / max(self._n_ratings, 1e-300)
         return 0.5 * (math.log(2 * math.pi / precision) + precision * mean_error)
 
@@ -167,7 +194,7 @@ class Gibbs:
             self.arrays[f"{name}_draws"][...] = scaled_vectors(
                 start[f"{name}_factors"], start[f"{name}_biases"], self._scale
             )
-        for name in ("prior_means", "prior_precisions", "noise_precision"):
+        for name in CHAIN:
             self.arrays[name][...] = start[name]
 
     def _draw_side(self, side: Side, other: Side, rng: np.random.Generator) -> bool:
@@ -195,7 +222,7 @@ class Gibbs:
         self._links.draw(side, vectors - arrays["prior_means"][place], precision, rng)
         deviations = (vectors - self._links.means(side))[there]
         if len(deviations):
-            mean, learned = draw_mean_and_precision(deviations, rng)
+            mean, learned = draw_mean_and_precision(deviations, rng, self._threads)
             arrays["prior_means"][place], arrays["prior_precisions"][place] = mean, learned
             arrays["unrated_means"][place] = mean_of_ratings(
                 vectors - mean - self._links.of_features(side), self._weights[side]
@@ -220,36 +247,45 @@ class Gibbs:
         )
         return float(squares)
 
-    def _keep(self, *, is_last_of_burn_in: bool) -> None:
-        """Put the draws among the samples: in place of the oldest if there is no more room.
+    def _keep(self, past: int) -> None:
+        """Put the draws among the samples if it is their turn.
 
-        Before the first sample there is one that stands for it.
+        They take the place of the oldest if there is no more room. Before the first sample the
+        newest draws stand for it.
+
+        Parameters
+        ----------
+        past : int
+            Sweeps since the burn-in.
         """
         arrays, capacity = self.arrays, len(self.arrays["sample_noises"])
         kept = int(arrays["n_kept"][0])
-        slot, count = kept % capacity, min(kept + 1, capacity)
-        if not is_last_of_burn_in:
+        if past > 0 and (past - 1) % self._thinning == 0:
             arrays["n_kept"][0] = kept + 1
+        elif kept:
+            return
+        slot, count = kept % capacity, min(kept + 1, capacity)
         arrays["sample_means"][slot] = arrays["prior_means"]
         arrays["sample_unrated_means"][slot] = arrays["unrated_means"]
         arrays["sample_precisions"][slot] = arrays["prior_precisions"]
         arrays["sample_noises"][slot] = arrays["noise_precision"][0]
         for name in ("user", "item"):
-            self._keep_rows(name, slot, count, is_longer=count > 1 and kept < capacity)
+            self._keep_rows(name, slot, count)
 
-    def _keep_rows(self, name: str, slot: int, count: int, *, is_longer: bool) -> None:
+    def _keep_rows(self, name: str, slot: int, count: int) -> None:
         arrays, draws = self.arrays, self.arrays[f"{name}_draws"]
         factors, dtype = arrays[f"{name}_factors"], draws.dtype
-        own = slot_of(slot, draws.shape[1] - 1)
-        if name == "user" and is_longer:
-            factors *= dtype.type((count - 1) / count)
-        share = 1 / count if name == "user" else 1.0
+        own, share = slot_of(slot, draws.shape[1] - 1), 1.0
+        if name == "user":
+            share = 1 / count
+            if slot == count - 1 == int(arrays["n_kept"][0]) - 1:  # one more than before
+                factors[:, : own.start] *= dtype.type((count - 1) / count)
         factors[:, own] = draws[:, :-1] * dtype.type(math.sqrt(self._scale) * share)
         samples = arrays[f"{name}_bias_samples"]
         samples[:, slot] = draws[:, -1]
         means = samples[:, :count].mean(axis=1, dtype=np.float64)
         arrays[f"{name}_biases"][...] = means * self._scale
-        for kind in ("influence", "feature_coefficient"):
+        for kind in KINDS:
             if f"{name}_{kind}s" in arrays:
                 kept = arrays[f"{name}_{kind}_samples"]
                 kept[:, slot_of(slot, draws.shape[1])] = arrays[f"{name}_{kind}s"]

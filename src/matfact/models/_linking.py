@@ -23,7 +23,7 @@ from matfact.models._links import COEFFICIENT_VARIANCE, Link
 from matfact.models._posteriors import PRIOR_PRECISION, SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,7 @@ __all__ = [
     "Links",
     "feature_means",
     "influences_of",
+    "link_shapes",
     "link_start",
     "rated_means",
 ]
@@ -57,7 +58,12 @@ LINK_SHARED = (
 
 LinkedSides: TypeAlias = Literal["users", "items", "both"] | None
 
-LINKED = {None: (), "users": ("users",), "items": ("items",), "both": SIDES}
+LINKED: dict[str | None, tuple[Side, ...]] = {
+    None: (),
+    "users": ("users",),
+    "items": ("items",),
+    "both": SIDES,
+}
 """The sides that each value of the parameter `link` means."""
 
 
@@ -66,23 +72,40 @@ def influences_of(side: str) -> str:
     return "item_influences" if side == "users" else "user_influences"
 
 
-def link_start(
-    shape: tuple[int, int], n_factors: int, link: str | None, n_features: Mapping[Side, int]
-) -> Arrays:
-    """Return what is assumed of the links before the first epoch: nothing, as likely as rows."""
+def link_shapes(
+    shape: tuple[int, int], n_factors: int, linked: Collection[Side], n_features: Mapping[Side, int]
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the links' arrays.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Users and items.
+    n_factors : int
+    linked : collection of side
+        Sides with a link to what they rated.
+    n_features : mapping of side to int
+        Of the sides that have features.
+    """
     size = n_factors + 1
-    arrays: Arrays = {}
-    kinds = [("influence", bool(link)), ("feature", bool(n_features))]
-    for kind, there in kinds:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for kind, there in (("influence", linked), ("feature", n_features)):
         if there:
-            precisions = np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1))
-            arrays[f"{kind}_precisions"] = precisions
-            arrays[f"{kind}_covariances"] = np.zeros_like(precisions)
-    for side in LINKED[link]:
-        arrays[influences_of(side)] = np.zeros((shape[1 - SIDES.index(side)], size))
+            shapes[f"{kind}_precisions"] = shapes[f"{kind}_covariances"] = (2, size, size)
+    for side in linked:
+        shapes[influences_of(side)] = (shape[1 - SIDES.index(side)], size)
     for side, count in n_features.items():
-        arrays[f"{side[:-1]}_feature_coefficients"] = np.zeros((count, size))
-        arrays[f"{side[:-1]}_feature_means"] = np.zeros((shape[SIDES.index(side)], size))
+        shapes[f"{side[:-1]}_feature_coefficients"] = (count, size)
+        shapes[f"{side[:-1]}_feature_means"] = (shape[SIDES.index(side)], size)
+    return shapes
+
+
+def link_start(shapes: Mapping[str, tuple[int, ...]]) -> Arrays:
+    """Return what is assumed of the links before the first epoch: nothing, as likely as rows."""
+    arrays: Arrays = {name: np.zeros(shape) for name, shape in shapes.items()}
+    for name in ("influence_precisions", "feature_precisions"):
+        if name in arrays:
+            arrays[name][...] = PRIOR_PRECISION * np.eye(arrays[name].shape[-1])
     return arrays
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "mean_of_ratings",
     "moved_covariance",
     "scaled_vectors",
+    "shared_shapes",
     "shared_start",
     "solve_side",
     "standardized",
@@ -83,16 +84,24 @@ class Posteriors:
     n_failed: int
 
 
-def shared_start(n_factors: int) -> dict[str, Doubles]:
-    """Return what is assumed of both sides before the first epoch."""
+def shared_shapes(n_factors: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what is learned of both sides."""
     size = n_factors + 1
     return {
-        "prior_means": np.zeros((2, size)),
-        "prior_precisions": np.tile(PRIOR_PRECISION * np.eye(size), (2, 1, 1)),
-        "mean_covariances": np.zeros((2, size, size)),
-        "noise_precision": np.ones(1),
-        "unrated_means": np.zeros((2, size)),
+        "prior_means": (2, size),
+        "prior_precisions": (2, size, size),
+        "mean_covariances": (2, size, size),
+        "noise_precision": (1,),
+        "unrated_means": (2, size),
     }
+
+
+def shared_start(n_factors: int) -> dict[str, Doubles]:
+    """Return what is assumed of both sides before the first epoch."""
+    arrays = {name: np.zeros(shape) for name, shape in shared_shapes(n_factors).items()}
+    arrays["prior_precisions"][...] = PRIOR_PRECISION * np.eye(n_factors + 1)
+    arrays["noise_precision"][...] = 1
+    return arrays
 
 
 def solve_side(
@@ -196,7 +205,7 @@ def draw_side(
         offsets,
         noise_precision,
         np.ascontiguousarray(precision),
-        np.ascontiguousarray(prior_means @ precision),
+        product(prior_means, precision, n_threads),
         np.zeros_like(drawn) if normals is None else normals,
         None,
         drawn,
@@ -207,10 +216,8 @@ def draw_side(
 
 def standardized(rows: Rows, mean: float, scale: float) -> Rows:
     """Return ratings in units of the solver."""
-    dtype = rows.values.dtype
-    return replace(
-        rows, values=((rows.values - dtype.type(mean)) / dtype.type(scale)).astype(dtype)
-    )
+    of = rows.values.dtype.type
+    return replace(rows, values=(rows.values - of(mean)) / of(scale))
 
 
 def design(factors: Factors, scale: float) -> tuple[Floats, Floats]:

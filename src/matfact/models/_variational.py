@@ -77,7 +77,7 @@ class Variational:
         self._factors = factors
         self._scale = scale
         self._threads = n_threads
-        self._weights = {side: _weights_of_rows(rows) for side, rows in self._rows.items()}
+        self._weights = {side: rows.counts() for side, rows in self._rows.items()}
         self._n_ratings = float(self._weights["users"].sum())
 
     def epoch(self, number: int) -> float:  # noqa: ARG002 (all epochs are alike)
@@ -220,12 +220,3 @@ class Variational:
         error = (float(squares) / self._scale**2 + uncertainty) / self._n_ratings
         self.arrays["noise_precision"][0] = 1 / max(error, LEAST_NOISE)
         return error
-
-
-def _weights_of_rows(rows: Rows) -> Doubles:
-    """Return the sum of the weights of each row: the number of its ratings, if there are none."""
-    if rows.weights is None:
-        return np.diff(rows.indptr).astype(np.float64)
-    weights = rows.weights.astype(np.float64)
-    sums = np.bincount(rows.row_of_each(), weights=weights, minlength=len(rows))
-    return sums.astype(np.float64)

@@ -10,10 +10,10 @@ import numpy as np
 
 from matfact._validation import check_integer
 from matfact.exceptions import DivergenceError
-from matfact.models._bayesian import BayesianModel
+from matfact.models._bayesian import BayesianModel, assumed_parts
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
-from matfact.models._gibbs import Gibbs, sample_start, slot_of
+from matfact.models._gibbs import CHAIN, SAMPLES, Gibbs, chain_shapes, chain_start, slot_of
 from matfact.models._linking import (
     LINK_OWN,
     LINK_SHARED,
@@ -41,14 +41,8 @@ __all__ = ["BPMF"]
 START_EPOCHS = 10
 """Epochs of variational Bayes that the chain begins with."""
 
-CHAIN = ("prior_means", "prior_precisions", "noise_precision", "unrated_means")
-SAMPLES = (
-    "sample_means",
-    "sample_unrated_means",
-    "sample_precisions",
-    "sample_noises",
-    "n_kept",
-)
+BLOCK_PAIRS = 1 << 16
+"""Pairs whose vectors are in memory at a time."""
 
 
 class BPMF(BayesianModel):
@@ -67,6 +61,8 @@ class BPMF(BayesianModel):
     normal-Wishart distribution, and in the end the noise :math:`1 / \alpha`. A prediction is the
     mean over the samples that are kept. The chain begins at a solution of `VBMF`, so that few
     sweeps are lost.
+
+    `fit` takes features of users and of items, as that of `VBMF` does.
 
     It is the most accurate model for ratings here, and among the slowest, in training as well as in
     serving: each user and item has `n_samples` vectors.
@@ -88,8 +84,9 @@ class BPMF(BayesianModel):
     tol : float, default=0.0
         With a validation part: the improvement of the error that counts as one. Without one
         anything but 0 ends the chain by chance, at the first sweep that fits worse than the last.
-    patience : int, default=20
-        With a validation part: sweeps in a row without improvement after which training stops.
+    patience : int, default=60
+        With a validation part: sweeps in a row without improvement after which training stops,
+        those of the burn-in not counted. Only one in `thinning` can improve anything.
     random_state : int, Generator, RandomState or None, default=None
         Of start and draws. Equal seeds give equal bits, for any number of threads.
     n_threads : int or None, default=None
@@ -114,12 +111,28 @@ class BPMF(BayesianModel):
         b and c of each sample, in units of `scale_`.
     sample_means_, sample_precisions_, sample_noises_ : ndarray of float64
         m, Lambda, alpha of each sample: (n_samples, 2, n_factors + 1), one axis more, (n_samples,).
+    sample_unrated_means_ : ndarray of float64, shape (n_samples, 2, n_factors + 1)
+        What rows without ratings are more than the prior says, see `VBMF`.
     n_kept_ : ndarray of float64, shape (1,)
         Samples that were kept, later overwritten ones included.
     user_draws_, item_draws_ : ndarray of shape (n_users, n_factors + 1), (n_items, n_factors + 1)
-        Where the chain stands; prior_means_, prior_precisions_ and noise_precision_ likewise.
+        Where the chain stands; prior_means_, prior_precisions_, noise_precision_, unrated_means_
+        and what follows likewise, but for the samples.
+    user_influences_, item_influences_, influence_precisions_ : ndarray of float64 or None
+        With `link`: as in `VBMF`, drawn. `influence_covariances_` is left from the start.
+    user_influence_samples_, item_influence_samples_ : ndarray or None
+        Influences of all samples side by side: of shape (n_users, n_samples (n_factors + 1)),
+        (n_items, ...).
+    user_feature_names_, item_feature_names_ : IdMap or None
+        Names of the features that `fit` was given; None if there were none.
+    user_feature_coefficients_, item_feature_coefficients_ : ndarray of float64 or None
+        As in `VBMF`, drawn; user_feature_means_, item_feature_means_ and feature_precisions_
+        likewise. `feature_covariances_` is left from the start.
+    user_feature_coefficient_samples_, item_feature_coefficient_samples_ : ndarray or None
+        Coefficients of all samples side by side: (n_features, n_samples (n_factors + 1)).
     mean_, prior_, scale_ : float
-        As in `VBMF`.
+        As in `VBMF`. A chain that goes on with other ratings keeps `mean_` and `scale_`, in units
+        of which its samples are.
     user_ids_, item_ids_ : IdMap
         Ids of the rows.
     ratings_ : Ratings or None
@@ -140,9 +153,13 @@ class BPMF(BayesianModel):
     -----
     A sweep costs N k^2 / 2 + (n_users + n_items) k^3 / 6 multiply-adds for N ratings and k factors.
     Memory: n_samples (n_users + n_items) (n_factors + 1) numbers, twice during the training, three
-    times with a validation part; with a link or features as many again.
+    times with a validation part; with a link as many again for the other side than the linked one,
+    and for each feature as many as for a row.
 
     Predictions cost n_samples n_factors multiply-adds, `fold_in` a solution for each sample.
+
+    `explain` tells nothing of what features say of a user: its contributions are those of `fold_in`
+    without them.
 
     References
     ----------
@@ -203,7 +220,7 @@ class BPMF(BayesianModel):
         link: LinkedSides = None,
         max_iter: int = 420,
         tol: float = 0.0,
-        patience: int = 20,
+        patience: int = 60,
         random_state: RandomStateLike = None,
         n_threads: int | None = None,
         dtype: DTypeLike = np.float32,
@@ -242,10 +259,13 @@ class BPMF(BayesianModel):
 
     def _start_of(self, ratings: Ratings, n_factors: int) -> dict[str, NDArray[Any]]:
         links = self._link_start(ratings, n_factors)
-        shared = shared_start(n_factors)
-        chain = {name: shared[name] for name in CHAIN}
-        dtype = np.dtype(self.dtype)
-        return sample_start(ratings.shape, n_factors, self.n_samples, links, dtype) | chain | links
+        of_links = {name: array.shape for name, array in links.items()}
+        shapes = chain_shapes(ratings.shape, n_factors, self.n_samples, of_links)
+        return chain_start(shapes, self.dtype) | links
+
+    def _units(self, ratings: Ratings, *, goes_on: bool) -> tuple[float, float]:
+        # The samples that are kept are in the units of the ratings that the chain began with.
+        return (self.mean_, self.scale_) if goes_on else super()._units(ratings, goes_on=goes_on)
 
     def _solver(
         self, ratings: Ratings, arrays: dict[str, NDArray[Any]], mean: float, seed: int
@@ -278,6 +298,9 @@ class BPMF(BayesianModel):
             seed,
             self._threads(),
         )
+
+    def _warm_up(self) -> int:
+        return self.burn_in
 
     def predict(
         self,
@@ -341,29 +364,38 @@ class BPMF(BayesianModel):
         """Return the number of samples there are: one, if it is that of the burn-in."""
         return max(1, min(int(self.n_kept_[0]), len(self.sample_noises_)))
 
-    def _vectors(self, factors: Factors, number: int, *, of_users: bool) -> Floats:
+    def _vectors(
+        self,
+        factors: Factors,
+        number: int,
+        *,
+        of_users: bool,
+        places: slice | NDArray[np.int64] = slice(None),
+    ) -> Floats:
         """Return factors and biases of the items of a sample, in units of the solver.
 
-        `of_users` tells that the items of `factors` are users.
+        `of_users` tells that the items of `factors` are users; `places` which of them.
         """
         width = self.sample_means_.shape[2] - 1
-        block = factors.item_factors[:, slot_of(number, width)]
+        block = factors.item_factors[places, slot_of(number, width)]
         root = math.sqrt(self.scale_) / (self._n_used() if of_users else 1)
-        biases = factors.more_of_items["bias_samples"][:, number]
+        biases = factors.more_of_items["bias_samples"][places, number]
         return np.column_stack([block / block.dtype.type(root), biases])
 
     def _variances(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> Doubles:
         """Return the variances of ratings, noise included."""
+        out = np.empty(len(users))
+        for start in range(0, len(users), BLOCK_PAIRS):
+            some = slice(start, start + BLOCK_PAIRS)
+            out[some] = self._block_variances(users[some], items[some])
+        return out
+
+    def _block_variances(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> Doubles:
         factors, count = self._factors(), self._n_used()
         total, squares, spread = (np.zeros(len(users)) for _ in range(3))
         for number in range(count):
-            p, q = (
-                _with_unknown(self._vectors(side, number, of_users=of_users), positions)
-                for side, of_users, positions in (
-                    (factors.transposed(), True, users),
-                    (factors, False, items),
-                )
-            )
+            p = self._vectors_or_zeros(factors.transposed(), number, users, of_users=True)
+            q = self._vectors_or_zeros(factors, number, items, of_users=False)
             predicted = np.einsum("nf,nf->n", p[:, :-1], q[:, :-1]) + p[:, -1] + q[:, -1]
             total += predicted
             squares += predicted**2
@@ -374,21 +406,27 @@ class BPMF(BayesianModel):
                     covariance = np.linalg.inv(self.sample_precisions_[number, place])
                     x = other[unknown]
                     x[:, -1] = 1
-                    spread[unknown] += np.einsum("nf,fg,ng->n", x, covariance, x)
+                    spread[unknown] += np.einsum("nf,fg,ng->n", x, covariance, x, optimize=True)
         of_samples = np.maximum(squares / count - (total / count) ** 2, 0)
         variances: Doubles = (of_samples + spread / count) * self.scale_**2
         return variances
 
+    def _vectors_or_zeros(
+        self, factors: Factors, number: int, positions: NDArray[np.int64], *, of_users: bool
+    ) -> Doubles:
+        """Return the vectors at positions; zeros for unknown ones."""
+        places = np.maximum(positions, 0)
+        found = self._vectors(factors, number, of_users=of_users, places=places).astype(np.float64)
+        found[positions < 0] = 0
+        return found
+
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
         shape = len(self.user_factors_), len(self.item_factors_)
         links = super()._further_shapes()
-        n_factors = self.n_factors_
-        there = {name: np.zeros(size) for name, size in links.items() if size is not None}
         n_samples = self.item_bias_samples_.shape[1]
-        start = sample_start(shape, n_factors, n_samples, there, np.float32)
-        start |= {name: shared_start(n_factors)[name] for name in CHAIN}
+        shapes = chain_shapes(shape, self.n_factors_, n_samples, links)
         names = (*self._own_arrays, *self._shared_arrays, "user_factors", "item_factors")
-        return {name: getattr(start.get(name), "shape", None) for name in names} | links
+        return {name: shapes.get(name) for name in names} | links
 
     def _carried_over(self, fresh: dict[str, NDArray[Any]], ratings: Ratings) -> None:
         old, new = self.sample_means_.shape, fresh["sample_means"].shape
@@ -404,10 +442,6 @@ class BPMF(BayesianModel):
                 )
         super()._carried_over(fresh, ratings)
 
-    def _solve_rows(self, rows: Rows, factors: Factors, side: Side) -> tuple[Floats, Floats | None]:
-        solved = self._solve_arrays(rows, factors, side)
-        return solved["factors"], solved["biases"]
-
     def _solve_arrays(
         self, rows: Rows, factors: Factors, side: Side, told: Doubles | None = None
     ) -> dict[str, Floats]:
@@ -421,6 +455,8 @@ class BPMF(BayesianModel):
         biases = np.zeros((len(rows), len(self.sample_noises_)), dtype=dtype)
         rows = standardized(rows, self.mean_, self.scale_)
         share = math.sqrt(self.scale_) / (count if side == "users" else 1)
+        newest = (max(int(self.n_kept_[0]), 1) - 1) % len(self.sample_noises_)
+        draws = np.zeros((len(rows), size), dtype=dtype)
         for number in range(count):
             found = draw_side(
                 rows,
@@ -439,11 +475,21 @@ class BPMF(BayesianModel):
                 )
             own[:, slot_of(number, size - 1)] = found[:, :-1] * dtype.type(share)
             biases[:, number] = found[:, -1]
+            if number == newest:
+                draws = found
         means = biases[:, :count].mean(axis=1, dtype=np.float64) * self.scale_
         mean_told = None
         if told is not None:
             mean_told = told.reshape(len(rows), -1, size)[:, :count].mean(axis=1)
-        solved = {"factors": own, "biases": means.astype(dtype), "bias_samples": biases}
+        solved = {
+            "factors": own,
+            "biases": means.astype(dtype),
+            "bias_samples": biases,
+            "draws": draws,  # the chain goes on with rows that fit the others
+        }
+        if "influence_samples" in factors.more_of_users:
+            shape = len(rows), factors.more_of_users["influence_samples"].shape[1]
+            solved["influence_samples"] = np.zeros(shape, dtype=dtype)
         return solved | self._further_rows(rows, factors, side, mean_told)
 
     def _sample_prior_means(
@@ -466,11 +512,6 @@ class BPMF(BayesianModel):
         assert own is not None  # noqa: S101 (there are names)
         return feature_means(rows, own, self._threads())
 
-    def _ridges(self, counts: NDArray[np.float64], side: Side) -> tuple[Floats, Floats]:
-        """Nothing: the prior is a matrix."""
-        del side
-        return np.zeros_like(counts), np.zeros_like(counts)
-
     def _contributions(self, row: Rows, item: int, user: int) -> Doubles:
         del user  # what features say of users is not kept for each sample
         factors, count = self._factors(), self._n_used()
@@ -487,16 +528,10 @@ class BPMF(BayesianModel):
             normal = noise * (rated.T * weights) @ rated + precision
             direction = np.linalg.solve(normal, vectors[item])
             total += noise * weights * (values - offsets) * (rated @ direction)
-            total += direction @ precision @ self.sample_means_[number, 0] / max(len(total), 1)
+            rated_influences = None
             if influences is not None:
-                own = influences[row.indices, slot_of(number, len(precision))]
-                total += own @ precision @ direction / math.sqrt(max(len(total), 1))
+                rated_influences = influences[row.indices, slot_of(number, len(precision))]
+            mean = self.sample_means_[number, 0]
+            total += assumed_parts(len(total), mean, rated_influences, precision @ direction)
         contributions: Doubles = self.scale_ * total / count
         return contributions
-
-
-def _with_unknown(vectors: Floats, positions: NDArray[np.int64]) -> Doubles:
-    """Return the vectors at positions; zeros for unknown ones."""
-    found = vectors[np.maximum(positions, 0)].astype(np.float64)
-    found[positions < 0] = 0
-    return found

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from matfact.exceptions import DivergenceError
-from matfact.models._bayesian import BayesianModel
+from matfact.models._bayesian import BayesianModel, assumed_parts
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
 from matfact.models._linking import LINK_OWN, LINK_SHARED, Links
@@ -20,6 +18,7 @@ from matfact.models._posteriors import (
     column_covariances,
     design,
     moved_covariance,
+    shared_shapes,
     shared_start,
     solve_side,
 )
@@ -368,9 +367,8 @@ class VBMF(BayesianModel):
         return predicted, np.sqrt(variance).reshape(of_users.shape)
 
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
-        n_factors, kept = self.item_factors_.shape[1], _kept(self.user_covariances_)
-        start = shared_start(n_factors)
-        shapes: dict[str, tuple[int, ...] | None] = {n: a.shape for n, a in start.items()}
+        n_factors, kept = self.n_factors_, _kept(self.user_covariances_)
+        shapes: dict[str, tuple[int, ...] | None] = {**shared_shapes(n_factors)}
         height = n_factors + 1 if kept == "full" else 1
         for side, rows in (("user", self.user_factors_), ("item", self.item_factors_)):
             shape = (len(rows), height, n_factors + 1)
@@ -388,10 +386,6 @@ class VBMF(BayesianModel):
                 "so set warm_start=False for a new beginning"
             )
         super()._carried_over(fresh, ratings)
-
-    def _solve_rows(self, rows: Rows, factors: Factors, side: Side) -> tuple[Floats, Floats | None]:
-        solved = self._solve_arrays(rows, replace(factors, more_of_users={}), side)
-        return solved["factors"], solved["biases"]
 
     def _solve_arrays(
         self, rows: Rows, factors: Factors, side: Side, told: NDArray[np.float64] | None = None
@@ -428,11 +422,6 @@ class VBMF(BayesianModel):
             solved["covariances"] = own
         return solved | self._further_rows(rows, factors, side, told)
 
-    def _ridges(self, counts: NDArray[np.float64], side: Side) -> tuple[Floats, Floats]:
-        """Nothing: the prior is a matrix."""
-        del side
-        return np.zeros_like(counts), np.zeros_like(counts)
-
     def _contributions(self, row: Rows, item: int, user: int) -> NDArray[np.float64]:
         factors, shared, scale = self._factors(), self._shared(), self.scale_
         vectors, offsets = (part.astype(np.float64) for part in design(factors, scale))
@@ -453,12 +442,10 @@ class VBMF(BayesianModel):
         mean = shared["prior_means"][0]
         if self.user_feature_means_ is not None:
             mean = mean + self.user_feature_means_[user]
-        assumed = direction @ precision @ mean
         influences = factors.more_of_items.get("influences")
-        if influences is not None:
-            rated_influences = influences[row.indices] / math.sqrt(max(len(parts), 1))
-            parts += rated_influences @ precision @ direction
-        contributions: NDArray[np.float64] = scale * (parts + assumed / max(len(parts), 1))
+        rated_influences = None if influences is None else influences[row.indices]
+        parts += assumed_parts(len(parts), mean, rated_influences, precision @ direction)
+        contributions: NDArray[np.float64] = scale * parts
         return contributions
 
 

@@ -37,6 +37,8 @@ __all__ = ["model_from", "packed"]
 DTYPES = {"float32": np.float32, "float64": np.float64}
 SIDES = ("user", "item")
 AXES = {"biases": 1, "covariances": 3}
+PRECISIONS = ("precision", "precisions", "noises")
+"""Ends of the names of arrays whose numbers, or matrices, are above 0."""
 LARGEST_SIDE = 2**31 - 1
 LARGEST_INT = 2**63 - 1
 
@@ -300,9 +302,23 @@ def _check_together(model: Any, shape: tuple[int, int]) -> None:
         found = getattr(getattr(model, f"{name}_"), "shape", None)
         if found != expected:
             raise ModelFileError(f"array {name} has shape {found}, not {expected}")
+    _check_precisions(model)
     low, high = model.rating_range_
     if low > high or model.n_features_in_ != shape[1]:
         raise ModelFileError("rating_range_ or n_features_in_ is out of range")
+
+
+def _check_precisions(model: Any) -> None:
+    """Check what has to be above 0, as a number or as a matrix."""
+    for name in model._shared_arrays:  # noqa: SLF001 (the contract)
+        array = getattr(model, f"{name}_")
+        if array is None or not name.endswith(PRECISIONS):
+            continue
+        try:
+            # A number is a matrix of one row.
+            np.linalg.cholesky(array if array.ndim > 1 else array[:, np.newaxis, np.newaxis])
+        except np.linalg.LinAlgError as error:
+            raise ModelFileError(f"array {name} holds a precision that is not above 0") from error
 
 
 def _best(stored: Any, arrays: Arrays, model: Any) -> BestState | None:

@@ -130,11 +130,14 @@ class StoppingRule:
         Epochs in a row without improvement after which training stops, if there is a validation
         part. Without one a single epoch suffices, as training objectives do not rest; and with
         ``tol=0`` training then goes on to `max_epochs`.
+    warm_up : int, default=0
+        First epochs, which do not count for `patience`; one of them may still be the best.
     """
 
     max_epochs: int
     tol: float
     patience: int
+    warm_up: int = 0
 
 
 def train(
@@ -288,6 +291,8 @@ class _Watch:
         """Count the newest epochs none of which improved on the lowest error before it."""
         lowest, count = self._to_improve_on, 0
         for record in self._history[self._first_record :]:
+            if record.iteration <= self._rule.warm_up:
+                continue
             if lowest == math.inf or record.validation < lowest - self._rule.tol * abs(lowest):
                 lowest, count = record.validation, 0
             else:
