@@ -24,7 +24,7 @@ __all__ = ["LINK_STREAM", "Design", "symmetric"]
 LINK_STREAM = 2
 """Marks the random numbers of decompositions among all that follow from one seed."""
 
-EXACT_SIZE = 2048
+EXACT_SIZE = 1024
 """The shorter side of a design up to which it is decomposed exactly."""
 
 RANK = 512
@@ -150,10 +150,16 @@ class Design:
     def _leading_basis(self, seed: int) -> Doubles:
         """Return orthonormal columns that nearly span the leading left singular vectors."""
         start = np.random.default_rng([seed, LINK_STREAM]).standard_normal((self.shape[1], RANK))
-        basis: Doubles = np.linalg.qr(self.times(start))[0]
+        basis = self._orthonormal(self.times(start))
         for _ in range(POWERS):
-            basis = np.linalg.qr(self.times(self.transposed_times(basis)))[0]
-        return basis
+            basis = self._orthonormal(self.times(self.transposed_times(basis)))
+        return self._orthonormal(basis)  # once more, for what rounding has left
+
+    def _orthonormal(self, dense: Doubles) -> Doubles:
+        """Return orthonormal columns that span what the columns of a tall matrix do."""
+        gram = symmetric(product(dense, dense, self.n_threads, transposed=True))
+        vectors, squares = _above_zero(*_eigenvectors(gram, self.n_threads))
+        return product(dense, vectors / np.sqrt(squares), self.n_threads)
 
 
 def symmetric(matrix: NDArray[Any]) -> Doubles:
