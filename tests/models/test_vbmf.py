@@ -5,6 +5,7 @@ import pytest
 
 from matfact import ALS, VBMF, Ratings, make_ratings
 from matfact.evaluation import random_split, rmse
+from matfact.models import _uncertainty
 from matfact.models._data import Rows
 from matfact.models._posteriors import solve_side
 
@@ -611,3 +612,13 @@ def test_the_number_of_factors_that_was_chosen_is_kept(monkeypatch):
         model.set_params(n_factors=5).fit(ratings)
     model.set_params(n_factors="auto", warm_start=False).fit(ratings)
     assert model.user_factors_.shape == (26, 5)
+
+
+@pytest.mark.parametrize("numbers", [1, 50])
+def test_spread_in_blocks(monkeypatch, numbers):
+    ratings = make_ratings(20, 15, 120, random_state=0)
+    model = VBMF(n_factors=2, random_state=0, max_iter=3).fit(ratings)
+    users, items, _ = ratings.to_triples()
+    at_once = model.predict(users, items, return_std=True)[1]
+    monkeypatch.setattr(_uncertainty, "BLOCK_NUMBERS", numbers)
+    np.testing.assert_allclose(model.predict(users, items, return_std=True)[1], at_once, rtol=1e-6)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["variances"]
 
-BLOCK_PAIRS = 1 << 16
-"""Pairs whose matrices are in memory at a time."""
+BLOCK_NUMBERS = 1 << 22
+"""Numbers of the matrices of the users of pairs that are in memory at a time, as many of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,9 @@ def variances(
     by_items = None if ratings is None else ratings.transpose()
     of_items = _Rows.of(items, by_items, factors.transposed(), *common, "items", n_threads)
     out = np.full(len(users), 1 / float(shared["noise_precision"][0]))
-    for start in range(0, len(users), BLOCK_PAIRS):
-        some = slice(start, start + BLOCK_PAIRS)
+    n_pairs = max(BLOCK_NUMBERS // of_users.covariances[0].size, 1)
+    for start in range(0, len(users), n_pairs):
+        some = slice(start, start + n_pairs)
         u, i = of_users.place[some], of_items.place[some]
         p, q = of_users.vectors[u], of_items.vectors[i]
         c, d = of_users.covariances[u], of_items.covariances[i]
