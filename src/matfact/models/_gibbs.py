@@ -19,7 +19,6 @@ from matfact.models._drawing import draw_mean_and_precision
 from matfact.models._posteriors import (
     SIDES,
     draw_side,
-    mean_of_ratings,
     scaled_vectors,
     shared_shapes,
     shared_start,
@@ -224,8 +223,8 @@ class Gibbs:
         if len(deviations):
             mean, learned = draw_mean_and_precision(deviations, rng, self._threads)
             arrays["prior_means"][place], arrays["prior_precisions"][place] = mean, learned
-            arrays["unrated_means"][place] = mean_of_ratings(
-                vectors - mean - self._links.of_features(side), self._weights[side]
+            arrays["unrated_means"][place] = self._links.unrated_mean(
+                side, vectors - mean, self._weights[side]
             )
         return True
 

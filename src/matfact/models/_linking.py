@@ -188,9 +188,27 @@ class Links:
             total = total + of_features  # from before; they were not given this time
         return total
 
-    def of_features(self, side: str) -> Doubles | float:
-        """Return what features alone say of the rows of a side."""
-        return self._arrays.get(f"{side[:-1]}_feature_means", 0.0)
+    def unrated_mean(self, side: str, deviations: Doubles, weights: Doubles) -> Doubles:
+        """Return what rows without ratings are more than the prior and their features say.
+
+        Without features, a row that nobody has rated is one of those that hardly anybody rates: the
+        mean is that of the others. With features it may be a new one, which will be rated as others
+        are: then each of the others counts as often as it is rated.
+
+        Parameters
+        ----------
+        side : {"users", "items"}
+        deviations : ndarray of shape (n, n_factors + 1)
+            theta - m.
+        weights : ndarray of shape (n,)
+            Ratings of each row, or the sum of their weights.
+        """
+        told = self._arrays.get(f"{side[:-1]}_feature_means")
+        counted = (weights > 0).astype(np.float64) if told is None else weights
+        mean: Doubles = (counted / counted.sum()) @ (
+            deviations if told is None else deviations - told
+        )
+        return mean
 
     def covariance(self, side: str) -> Doubles | float:
         """Return the mean covariance of what the links say; 0 if there are none."""

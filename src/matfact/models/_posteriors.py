@@ -34,7 +34,6 @@ __all__ = [
     "column_covariances",
     "design",
     "draw_side",
-    "mean_of_ratings",
     "moved_covariance",
     "scaled_vectors",
     "shared_shapes",
@@ -250,17 +249,8 @@ def column_covariances(factors: Factors, shared: dict[str, Any], side: Side) -> 
     return one
 
 
-def mean_of_ratings(rows: Doubles, weights: Doubles) -> Doubles:
-    """Return the mean of rows, each as often as it is rated."""
-    mean: Doubles = (weights / weights.sum()) @ rows
-    return mean
-
-
 def with_unrated(means: Doubles, unrated: NDArray[np.bool_], unrated_mean: Doubles) -> Doubles:
-    """Return the means of priors of rows, those without ratings moved to where a rating's row is.
-
-    Ratings are of rows that have many. So a row of which nothing is known is, where it is rated,
-    not an average row, but that of an average rating.
+    """Return the means of priors of rows, with what is added for those without ratings.
 
     Parameters
     ----------
@@ -268,7 +258,7 @@ def with_unrated(means: Doubles, unrated: NDArray[np.bool_], unrated_mean: Doubl
         One row stands for all.
     unrated : ndarray of bool, shape (n,)
     unrated_mean : ndarray of shape (n_factors + 1,)
-        What is added.
+        What is added; see `matfact.models._linking.Links.unrated_mean`.
     """
     if not unrated.any():
         return means

@@ -14,7 +14,6 @@ from matfact.kernels import pairs
 from matfact.models._posteriors import (
     SIDES,
     design,
-    mean_of_ratings,
     moved_covariance,
     solve_side,
     with_unrated,
@@ -172,8 +171,8 @@ class Variational:
         total = spread + PRIOR_WEIGHT * np.eye(size)
         learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
         self.arrays["prior_means"][place] = center
-        self.arrays["unrated_means"][place] = mean_of_ratings(
-            means - center - self._links.of_features(side), weights
+        self.arrays["unrated_means"][place] = self._links.unrated_mean(
+            side, means - center, weights
         )
         # What was just learned is all that is known of a row without ratings.
         found.means[~there] = np.broadcast_to(self._prior_means(side), means.shape)[~there]

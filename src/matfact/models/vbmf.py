@@ -135,8 +135,7 @@ class VBMF(BayesianModel):
     prior_precisions_, mean_covariances_ : ndarray of float64, (2, n_factors + 1, n_factors + 1)
         :math:`\Lambda_U` and :math:`\Lambda_I`; :math:`S_U` and :math:`S_I`.
     unrated_means_ : ndarray of float64, shape (2, n_factors + 1)
-        What rows without ratings are more than the prior and their features say: the mean of the
-        others, each as often as it is rated.
+        What rows without ratings are more than the prior and their features say; see Notes.
     noise_precision_ : ndarray of float64, shape (1,)
         :math:`\alpha`.
     user_covariances_, item_covariances_ : ndarray or None
@@ -185,10 +184,9 @@ class VBMF(BayesianModel):
     many without the square; in files as well, and during the training twice, three times with a
     validation part.
 
-    Weights of the `Ratings` count as so many ratings. Rows without ratings get the mean of the
-    prior, and of the others' distance from it, each counted as often as it is rated: where it is
-    rated, a row of which nothing is known is that of an average rating. `explain` hands what is
-    assumed of an average user to a user's ratings in equal parts.
+    Weights of the `Ratings` count as so many ratings. Rows without ratings are as the others on
+    average; with features, which may be those of new rows, each of the others counts as often as it
+    is rated. `explain` hands what is assumed of an average user to a user's ratings in equal parts.
 
     With ``covariance="full"`` each step of an epoch lowers the objective, apart from rounding: it
     is the bound of the evidence, with the priors and the noise at their maximum. Otherwise the
