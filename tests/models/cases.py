@@ -14,16 +14,8 @@ SMALL = {
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "biases": False} | p
     ),
     "VBMF": lambda **p: VBMF(**{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0} | p),
-    "VBMF-mean": lambda **p: VBMF(
-        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "mean"} | p
-    ),
-    "VBMF-diag": lambda **p: VBMF(
-        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "diag"} | p
-    ),
-    "BPMF": lambda **p: BPMF(
-        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "n_samples": 3}
-        | {"burn_in": 1, "thinning": 1}
-        | p
+    "VBMF-full": lambda **p: VBMF(
+        **{"n_factors": 3, "max_iter": 4, "random_state": 0, "tol": 0.0, "covariance": "full"} | p
     ),
     "BPMF-link": lambda **p: BPMF(
         **{"n_factors": 3, "max_iter": 4, "random_state": 0, "n_samples": 3}
