@@ -571,17 +571,17 @@ def test_the_number_of_factors_follows_the_ratings():
 
     model = VBMF()
     for n_ratings, n_factors in (
-        (1, 16),
-        (999_999, 16),
-        (1_000_000, 32),
-        (9_999_999, 32),
-        (10_000_000, 64),
-        (10**10, 64),
+        (1, 15),
+        (999_999, 15),
+        (1_000_000, 31),
+        (9_999_999, 31),
+        (10_000_000, 63),
+        (10**10, 63),
     ):
         assert model._n_factors_for(Many(n_ratings)) == n_factors
         assert VBMF(n_factors=7)._n_factors_for(Many(n_ratings)) == 7
     model.fit(small())
-    assert model.user_factors_.shape == (26, 16)
+    assert model.user_factors_.shape == (26, 15)
     assert model.get_params()["n_factors"] == "auto"
     assert repr(model) == "VBMF()"
 

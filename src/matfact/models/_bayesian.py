@@ -40,8 +40,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BayesianModel", "assumed_parts"]
 
-AUTO_FACTORS = ((1_000_000, 16), (10_000_000, 32), (math.inf, 64))
-"""Numbers of ratings below which ``n_factors="auto"`` is so many."""
+AUTO_FACTORS = ((1_000_000, 15), (10_000_000, 31), (math.inf, 63))
+"""Numbers of ratings below which ``n_factors="auto"`` is so many.
+
+With the bias they fill whole registers: 16 factors take half as long again as 15.
+"""
 
 
 class BayesianModel(FactorModel):

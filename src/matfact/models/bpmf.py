@@ -64,8 +64,8 @@ class BPMF(BayesianModel):
 
     `fit` takes features of users and of items, as that of `VBMF` does.
 
-    Its intervals hold what they say, and without a link its errors are the lowest here. It is among
-    the slowest, in training as well as in serving: each user and item has `n_samples` vectors.
+    Its intervals hold what they say. It is among the slowest models, in training as well as in
+    serving: each user and item has `n_samples` vectors.
 
     Parameters
     ----------

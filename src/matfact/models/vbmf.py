@@ -86,8 +86,9 @@ class VBMF(BayesianModel):
     Parameters
     ----------
     n_factors : int or "auto", default="auto"
-        Length of the vectors p and q, at least 1. "auto": 16 for less than a million ratings, 32
-        for less than ten millions, else 64; a model that goes on keeps its number.
+        Length of the vectors p and q, at least 1. "auto": 15 for less than a million ratings, 31
+        for less than ten millions, else 63 (with the bias they fill whole registers); a model that
+        goes on keeps its number.
     covariance : {"mean", "full", "diag"}, default="mean"
         What is kept of the uncertainty of rows: the mean covariance of a side, the covariance of
         each row, or its diagonal. "full" is the exact algorithm; it fits closer, which lowers the
@@ -96,7 +97,7 @@ class VBMF(BayesianModel):
         Sides whose priors depend on what each row has rated, whatever the ratings: the mean of a
         user's prior is then :math:`m_U + B^T x_u`, where :math:`x_u` has :math:`1 / \sqrt{n_u}` for
         each item rated. It is the implicit feedback of SVD++ [3]_, here learned by evidence like
-        all else. On MovieLens 100K "both" lowers the error by 2 %; it takes several times as long.
+        all else. On MovieLens 100K "both" lowers the error by 2 %; it takes three times as long.
     max_iter : int, default=30
         Epochs at most, at least 1.
     tol : float, default=3e-4
@@ -182,7 +183,9 @@ class VBMF(BayesianModel):
     Memory: the ratings by users and by items, three copies of the factors. ``covariance="full"``
     takes another N k^2 multiply-adds and (n_users + n_items) (n_factors + 1)^2 numbers, "diag" so
     many without the square; in files as well, and during the training twice, three times with a
-    validation part.
+    validation part. A link, or features, of a side: its 256 leading singular vectors, found anew at
+    the start of each fit, 2 kB of memory for each row, and 256 (n_users + n_items) k multiply-adds
+    an epoch.
 
     Weights of the `Ratings` count as so many ratings. Rows without ratings are as the others on
     average; with features, which may be those of new rows, each of the others counts as often as it
