@@ -217,7 +217,7 @@ def test_draws_are_of_the_posterior():
     link, dense, deviations, row_precision, precision, there = problem(5, 4, 10)
     mean, covariance = posterior(dense, deviations * there[:, np.newaxis], row_precision, precision)
     rng = np.random.default_rng(0)
-    n_draws = 20_000
+    n_draws = 6_000
     draws = [link.draw(deviations, row_precision, precision, rng) for _ in range(n_draws)]
     drawn = np.array([one.ravel() for one, _ in draws])
     # B is drawn in the directions that rows tell of

@@ -152,9 +152,9 @@ class BPMF(BayesianModel):
     Notes
     -----
     A sweep costs N k^2 / 2 + (n_users + n_items) k^3 / 6 multiply-adds for N ratings and k factors.
-    Memory: n_samples (n_users + n_items) (n_factors + 1) numbers, twice during the training, three
-    times with a validation part; with a link as many again for the other side than the linked one,
-    and for each feature as many as for a row.
+    Memory: 16 n_samples (n_factors + 1)^2 bytes, and n_samples (n_users + n_items) (n_factors + 1)
+    numbers, twice during the training, three times with a validation part; with a link as many
+    again for the other side than the linked one, and for each feature as many as for a row.
 
     Predictions cost n_samples n_factors multiply-adds, `fold_in` a solution for each sample.
 
