@@ -67,6 +67,11 @@ def kernel_sources(source):
     return sorted((source / "src" / "matfact" / "kernels").rglob("*.pyx"))
 
 
+def module_names(source):
+    """The compiled modules of a whole build: the kernels, and what they share."""
+    return {path.stem for path in kernel_sources(source)} | {"_memoryviews"}
+
+
 def compiler_without(option, folder):
     """A C compiler that fails when it gets `option`."""
     script = folder / "cc"
