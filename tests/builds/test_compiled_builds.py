@@ -1,10 +1,14 @@
-"""Builds with all kernels. They take long, so only .ci/run and `pytest -m slow` run them."""
+"""Builds with all kernels. They take long, so only .ci/run and `pytest -m slow` run them.
+
+MATFACT_DIST names a folder with a source distribution and the wheel built from it, if there are.
+"""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from building import compiler_without, environment, module_names, run_command
+from building import Build, compiler_without, environment, module_names, run_command
 from isolated import output_of
 
 pytestmark = [
@@ -25,14 +29,22 @@ def modules(build):
     return {name.split("/")[-1].split(".")[0] for name in build.libraries}
 
 
-def test_a_wheel_built_from_the_source_distribution(source, build_wheel, tmp_path):
+@pytest.fixture
+def distributed(source, build_wheel, tmp_path):
+    """A wheel that is built from the source distribution."""
+    if "MATFACT_DIST" in os.environ:
+        return Build(0, "", Path(os.environ["MATFACT_DIST"]))
     done = run_command(
         ["-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(source)],
         env=environment(),
     )
     assert done.returncode == 0, done.stdout
     (archive,) = tmp_path.glob("matfact-*.tar.gz")
-    build = build_wheel(archive, MATFACT_REQUIRE_EXTENSIONS="1")
+    return build_wheel(archive, MATFACT_REQUIRE_EXTENSIONS="1")
+
+
+def test_a_wheel_built_from_the_source_distribution(source, distributed, tmp_path):
+    build = distributed
     assert build.returncode == 0, build.output
 
     assert build.tag.startswith("cp311-abi3-")
