@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ LENGTH_REASON = re.compile(r"^\s*(#|/?\*|//)\s*length: \S", re.MULTILINE)
 PYTHON_FILES = sorted(SOURCE.rglob("*.py"))
 CYTHON_FILES = sorted(SOURCE.rglob("*.pyx"))
 ALL_FILES = sorted(path for suffix in MAX_LINES for path in SOURCE.rglob(f"*{suffix}"))
+
+
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def named(path):
@@ -88,7 +94,7 @@ UPWARDS = {("models/_base.py", "persistence")}  # model.save, when it is called
 def test_imports_go_downwards_only(path):
     component = component_of(path)
     assert component in LEVEL, f"{component} has no place in LAYERS"
-    for imported in imported_components(ast.parse(path.read_text(encoding="utf-8"))):
+    for imported in imported_components(tree_of(path)):
         helpers = {imported, component} <= LAYERS[1]
         downwards = LEVEL[imported] < LEVEL[component] or imported == component or helpers
         allowed = downwards or (named(path), imported) in UPWARDS
@@ -97,13 +103,13 @@ def test_imports_go_downwards_only(path):
 
 @parametrize([p for p in PYTHON_FILES if LEVEL.get(component_of(p)) == 1])
 def test_helper_modules_are_leaves(path):
-    imported = set(imported_components(ast.parse(path.read_text(encoding="utf-8"))))
+    imported = set(imported_components(tree_of(path)))
     assert imported <= LAYERS[0] | LAYERS[1]
 
 
 @parametrize(PYTHON_FILES)
 def test_numpy_is_the_only_dependency(path):
-    for module, in_function in imported_modules(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, in_function in imported_modules(tree_of(path)):
         top = module.split(".")[0]
         allowed = top in sys.stdlib_module_names or top in {"numpy", "matfact"}
         assert allowed or (in_function and top in OPTIONAL), f"imports {module}"
@@ -111,7 +117,9 @@ def test_numpy_is_the_only_dependency(path):
 
 def names_a_twin(path):
     """Whether a Python file imports _cython or _numpy, by statement or by name."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not re.search(r"_(cython|numpy)", path.read_text(encoding="utf-8")):
+        return False  # not worth the time to parse it
+    tree = tree_of(path)
     by_statement = any("._cython" in m or "._numpy" in m for m, _ in imported_modules(tree))
     by_name = any(
         isinstance(node, ast.Constant)
@@ -132,7 +140,7 @@ def test_only_the_switch_and_the_kernel_tests_name_a_twin():
 
 @parametrize([p for p in PYTHON_FILES if p.parent.name == "_numpy"])
 def test_a_numpy_twin_imports_only_numpy_and_its_own_kind(path):
-    for module, _ in imported_modules(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, _ in imported_modules(tree_of(path)):
         if module.startswith("matfact"):
             assert module.startswith(("matfact.kernels._numpy.", "matfact.exceptions."))
 
@@ -150,7 +158,7 @@ def test_each_kernel_module_has_a_stub_and_a_twin():
 def test_init_files_hold_imports_and_all_only(path):
     if named(path) in {"__init__.py", "kernels/__init__.py"}:
         return  # loading on demand; the switch between the backends
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = tree_of(path).body
     assert isinstance(body[0], ast.Expr), "has a docstring"
     assert isinstance(body[0].value, ast.Constant), "has a docstring"
     for node in body[1:]:
@@ -171,13 +179,13 @@ def test_files_are_short_or_say_why_not(path):
 
 def lengths_of_functions(path):
     """Yield (name, lines without docstring, source) of each function of a Python file."""
-    text = path.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(text)):
+    text = path.read_text(encoding="utf-8").splitlines()
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = node.end_lineno - node.lineno + 1
             if ast.get_docstring(node) is not None:
                 lines -= node.body[0].end_lineno - node.body[0].lineno + 1
-            yield node.name, lines, ast.get_source_segment(text, node)
+            yield node.name, lines, "\n".join(text[node.lineno - 1 : node.end_lineno])
 
 
 def lengths_of_cython_functions(path):

@@ -147,9 +147,9 @@ def test_masked_arrays(backend):
     ("shape", "iterations", "path"),
     [
         ((60, 50, 5), 2, "full"),
-        ((180, 12, 4), 120, "compressed"),
-        ((12, 180, 4), 120, "compressed"),
-        ((45, 45, 5), 120, "compressed"),
+        ((180, 12, 4), 60, "compressed"),
+        ((12, 180, 4), 60, "compressed"),
+        ((45, 45, 5), 60, "compressed"),
     ],
 )
 def test_every_path_of_a_full_matrix_is_reached(backend, shape, iterations, path):
@@ -167,11 +167,11 @@ def test_every_path_of_a_full_matrix_is_reached(backend, shape, iterations, path
 def test_training_goes_on_after_a_compressed_one(backend, shape):
     data, _, _ = problem(*shape)
     model, _ = pair(data, shape[2])
-    model.train_model(RATE, 60)
+    model.train_model(RATE, 30)
     model.update_user_features(RATE)
     model.update_item_features(RATE)
-    model.train_model(RATE, 59)
-    check_against_loops(model, data, 120)
+    model.train_model(RATE, 29)
+    check_against_loops(model, data, 60)
 
 
 @each_shape

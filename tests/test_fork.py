@@ -13,7 +13,7 @@ import multiprocessing, os, sys, threading
 import numpy as np
 import matfact
 
-data = np.random.default_rng(0).random((1500, 1400))  # enough work for threads
+data = np.random.default_rng(0).random((1200, 1100))  # enough work for threads
 data[0, 0] = np.nan
 
 def train(_=None):

@@ -26,7 +26,7 @@ model.train_model(0.01, 1)
 
 def interrupt():
     global sent
-    time.sleep(0.7)
+    time.sleep(0.3)
     sent = time.perf_counter()
     os.kill(os.getpid(), signal.SIGINT)
 

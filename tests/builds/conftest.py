@@ -34,16 +34,14 @@ def small_source(source):
 
 @pytest.fixture
 def build_wheel(tmp_path):
-    """Build a wheel with pip, as `pip install .` does, under the given environment variables."""
+    """Build a wheel by what `pip install .` calls, under the given environment variables."""
     numbers = iter(range(100))
+    hook = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
     def build(source, **settings):
         folder = tmp_path / f"wheels{next(numbers)}"
         folder.mkdir()
-        options = ["--no-build-isolation", "--no-deps", "--no-cache-dir", "-v", "-w", str(folder)]
-        done = run_command(
-            ["-m", "pip", "wheel", *options, str(source)], env=environment(**settings)
-        )
+        done = run_command(["-c", hook, str(folder)], cwd=source, env=environment(**settings))
         return Build(done.returncode, done.stdout, folder)
 
     return build

@@ -4,6 +4,7 @@ MATFACT_DIST names a folder with a source distribution and the wheel built from 
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def distributed(source, build_wheel, tmp_path):
     )
     assert done.returncode == 0, done.stdout
     (archive,) = tmp_path.glob("matfact-*.tar.gz")
-    return build_wheel(archive, MATFACT_REQUIRE_EXTENSIONS="1")
+    shutil.unpack_archive(archive, tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    return build_wheel(unpacked, MATFACT_REQUIRE_EXTENSIONS="1")
 
 
 def test_a_wheel_built_from_the_source_distribution(source, distributed, tmp_path):

@@ -15,7 +15,7 @@ SHAPES = {
     "observed": [(2203, 817, 33), (611, 4049, 20)],
 }
 CASES = [(path, shape) for path, shapes in SHAPES.items() for shape in shapes]
-N_THREADS = (2, 3, 0)
+N_THREADS = (3, 0)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])

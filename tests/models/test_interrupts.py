@@ -23,10 +23,12 @@ new = lambda n: getattr(matfact, name)(max_iter=n, tol=0, random_state=0, **para
 model = new(10**6)
 last = {}
 epoch = 0
+begun = threading.Event()
 
 def interrupt():
     global sent
-    time.sleep(1.0)
+    begun.wait(1.0)
+    time.sleep(0.1)  # within the next epoch, or a later one
     sent = time.perf_counter()
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -35,6 +37,7 @@ def remember(state):
     copies = {name: array.copy() for name, array in state.arrays.items()}
     last.update(copies)
     epoch = state.epoch
+    begun.set()
 
 threading.Thread(target=interrupt, daemon=True).start()
 try:
