@@ -43,7 +43,8 @@ v_j) over all rows and their means m.
 
 Preconditions, checked by the caller: C order, indices in range. What is found for a row depends on
 that row alone, and sums are made of SLICES parts in a fixed order: the same bits for any number of
-threads. Memory: a copy of the columns' factors, 17 k^2 doubles, two matrices of k^2 reals a thread.
+threads. Memory: a copy of the columns' factors, 17 k^2 doubles, and for each thread two matrices of
+k^2 reals for each lane of a vector (8 of float32 with AVX2), a third with covariances of each column.
 """
 import numpy as np
 
@@ -61,7 +62,8 @@ from matfact.kernels._cython._workspace cimport Space, counting, needed, space_o
 __all__ = ["draw_rows", "posterior_rows", "set_simd_level"]
 
 cdef enum:
-    SLICES = 16  # every sixteenth row goes into one sum
+    SLICES = 16  # sums, of which each takes every sixteenth batch of rows
+    BATCHES = 16  # of rows whose covariances are summed in the working precision
 
 
 def set_simd_level(str name):
@@ -122,24 +124,46 @@ cdef double row_work(const VbRows *rows, Py_ssize_t row) noexcept nogil:
     return count * (k * k / 2 + 8 * k + rows.each * rows.column_size) + k * k * (k / 2 + 16)
 
 
+cdef Py_ssize_t treat_slice(
+    const VbKernels *kernels, const VbRows *rows, Py_ssize_t slice, Py_ssize_t n, char *scratch,
+    double *sums, Watch *state, int thread,
+) noexcept nogil:
+    """Treat every sixteenth batch of rows; return how many rows have no finite posterior."""
+    cdef Py_ssize_t together = kernels.together, some, i, failed = 0, batches = 0
+    cdef Py_ssize_t start = slice * together
+    cdef double work
+    if rows.drawn == NULL:
+        kernels.start_sums(rows, scratch)
+    while start < n and not state.stopped:
+        some = min(together, n - start)
+        if rows.drawn != NULL:
+            failed += kernels.draw_some(rows, start, some, scratch)
+        else:
+            failed += kernels.posterior_some(rows, start, some, scratch, sums)
+            batches += 1
+            if batches % BATCHES == 0:
+                kernels.finish_sums(rows, scratch, sums)
+        work = 0
+        for i in range(some):
+            work += row_work(rows, start + i)
+        watch(state, thread, work)
+        start += SLICES * together
+    if batches % BATCHES:
+        kernels.finish_sums(rows, scratch, sums)
+    return failed
+
+
 cdef int treat_all(
     const VbKernels *kernels, const VbRows *rows, Py_ssize_t n, int n_threads,
     char *scratch, Py_ssize_t scratch_bytes, double[:, ::1] sums, Py_ssize_t *n_failed,
 ) except -1 nogil:
     """Treat all rows; count those without a finite posterior."""
     cdef Watch state = new_watch()
-    cdef Py_ssize_t slice, row, failed = 0
-    cdef char *own
+    cdef Py_ssize_t slice, failed = 0
     for slice in prange(SLICES, schedule="dynamic", chunksize=1, num_threads=n_threads):
-        row = slice
-        own = scratch + threadid() * scratch_bytes
-        while row < n and not state.stopped:
-            if rows.drawn != NULL:
-                failed += kernels.draw_row(rows, row, own)
-            else:
-                failed += kernels.posterior_row(rows, row, own, &sums[slice, 0])
-            watch(&state, threadid(), row_work(rows, row))
-            row = row + SLICES
+        failed += treat_slice(
+            kernels, rows, slice, n, scratch + threadid() * scratch_bytes, &sums[slice, 0],
+            &state, threadid())
     n_failed[0] = failed
     return leave(&state)
 
@@ -150,27 +174,28 @@ cdef Py_ssize_t treat(
 ) except -1:
     """Lay out the memory and treat all rows; `covariance` is of the factors of all columns."""
     cdef Py_ssize_t k = rows.n_features, row, scratch_bytes, n_failed = 0
-    cdef const VbKernels *kernels = kernels_for(sizeof(real), k)
+    cdef const VbKernels *kernels = kernels_for(sizeof(real), max(k - 1, 1))
     cdef Threads threads = new_threads(n_threads)
     cdef double work = 0
     cdef Space space = counting()
     cdef char *scratch = NULL
     cdef unsigned char[::1] workspace
-    cdef const double[:, ::1] factors = np.zeros((k, k))
-    cdef double[:, ::1] filled = np.eye((k + kernels.pad - 1) // kernels.pad * kernels.pad)
+    cdef const real[:, ::1] columns = inner(other, len(other))
+    cdef const double[:, ::1] of_factors = inner(precision, k - 1)
+    cdef const double[:, ::1] factors = np.zeros((1, 1))
     cdef const double[::1] correlation = np.zeros(k)
     if covariance is not None:
         factors, correlation = of_design(covariance)
-    for row in range(k):
-        filled[row, :k] = precision[row]
-    rows.padded, rows.mean_correlation = filled.shape[0], &correlation[0]
+    rows.padded = (max(k - 1, 1) + kernels.pad - 1) // kernels.pad * kernels.pad
+    rows.size = (k + kernels.side - 1) // kernels.side * kernels.side
+    rows.mean_correlation, rows.border = &correlation[0], &precision[k - 1, 0]
     for row in range(n):
         work += row_work(rows, row)
     threads.n_threads = min(threads_for(&threads, work), <int> SLICES)
-    scratch_bytes = (kernels.scratch(rows.padded) + 127) // 64 * 64
+    scratch_bytes = (kernels.scratch(rows) + 127) // 64 * 64
     for _ in range(2):
-        rows.other = pad_rows(other, rows.padded, &space)
-        rows.precision = pad_panels(filled, rows.padded, kernels.panel, &space, <real> 0)
+        rows.other = pad_rows(columns, rows.padded, &space)
+        rows.precision = pad_panels(of_factors, rows.padded, kernels.panel, &space, <real> 0)
         rows.mean_covariance = pad_panels(factors, rows.padded, kernels.panel, &space, <real> 0)
         scratch = take(&space, threads.n_threads * scratch_bytes)
         if space.base == NULL:
@@ -181,13 +206,20 @@ cdef Py_ssize_t treat(
     return n_failed
 
 
+def inner(matrix, n_rows):
+    """Return a matrix without its last column, which 0 stands for if there is no other."""
+    if matrix.shape[1] == 1:
+        return np.zeros((max(n_rows, 1), 1), dtype=np.asarray(matrix).dtype)
+    return np.ascontiguousarray(np.asarray(matrix)[:n_rows, :-1])
+
+
 def of_design(covariance):
-    """Return C and k of the covariance matrix of a column, or of its diagonal."""
+    """Return C and k of the covariance matrix of a column, or of its diagonal; C without zeros."""
     full = np.array(np.diag(covariance[0]) if len(covariance) == 1 else covariance, dtype=float)
     last = len(full) - 1
     correlation = full[last].copy()
-    correlation[last] = full[last] = full[:, last] = 0
-    return full, correlation
+    correlation[last] = 0
+    return inner(full, last), correlation
 
 
 def posterior_rows(

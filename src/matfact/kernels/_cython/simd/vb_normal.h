@@ -1,0 +1,151 @@
+/* The equations A x = b of a row, for one SIMD level and one real type; vb.pyx has the formulas.
+ *
+ * Columns have n_features - 1 factors; what the constant 1 behind them adds are sums that are made
+ * on the way. So factors fill whole vectors where n_features - 1 of them do.
+ */
+
+/* Memory of a thread. What is `*_` belongs to all rows that are treated together, an element for
+ * each; sums of covariances are kept until they are moved. */
+typedef struct {
+    NAME(reals) *a_, *sums_, *b_, *x_, *floor_, *pivot_, *inverse_root_;
+    REAL *a, *b, *s, *panels, *columns;
+} NAME(Scratch);
+
+/* Lays it out from `scratch` on; returns the number of bytes. */
+static ptrdiff_t NAME(lay_out)(const VbRows *rows, void *scratch, NAME(Scratch) *w)
+{
+    const ptrdiff_t size = rows->size, padded = rows->padded;
+    REAL *at = scratch;
+    ptrdiff_t used = 0;
+#define TAKE(pointer, type, reals) \
+    (scratch ? (pointer) = (type *)(at + used) : 0, used += whole_lines(reals))
+    TAKE(w->a_, NAME(reals), size * size * NAME(together));
+    TAKE(w->sums_, NAME(reals), NAME(sums_size)(size) * NAME(together));
+    TAKE(w->b_, NAME(reals), size * NAME(together));
+    TAKE(w->x_, NAME(reals), size * NAME(together));
+    TAKE(w->floor_, NAME(reals), size * NAME(together));
+    TAKE(w->pivot_, NAME(reals), size * NAME(together));
+    TAKE(w->inverse_root_, NAME(reals), size * NAME(together));
+    TAKE(w->a, REAL, padded * padded);
+    TAKE(w->b, REAL, padded);
+    TAKE(w->s, REAL, padded);
+    TAKE(w->panels, REAL, ENTRIES * padded + 2 * ENTRIES);
+    TAKE(w->columns, REAL, rows->each ? rows->column_size * NAME(together) : size);
+#undef TAKE
+    return used * (ptrdiff_t)sizeof(REAL);
+}
+
+static ptrdiff_t NAME(posterior_scratch)(const VbRows *rows)
+{
+    NAME(Scratch) w = {0};
+    return NAME(lay_out)(rows, NULL, &w);
+}
+
+/* Sums over the entries of a row: the upper triangle of sum_j w_j q_j q_j^T in panels for the
+ * factors q_j, sum_j w_j t_j q_j into b and sum_j w_j q_j into s; totals are of w_j and w_j t_j.
+ * Entries are multiplied by the roots of their weights on the way to the panels. */
+static void NAME(accumulate_entries)(
+    const VbRows *rows, ptrdiff_t row, const NAME(Scratch) *w, double totals[2])
+{
+    const ptrdiff_t padded = rows->padded;
+    const ptrdiff_t first = rows->indptr[row], count = rows->indptr[row + 1] - first;
+    const REAL *value = (const REAL *)rows->values + first, *offset = rows->offsets;
+    const REAL *weight = rows->weights ? (const REAL *)rows->weights + first : NULL;
+    REAL *root = w->panels + ENTRIES * padded, *linear = root + ENTRIES;
+    double of_weights = 0, of_values = 0;
+    for (ptrdiff_t f = 0; f < padded; f++) w->b[f] = w->s[f] = 0;
+    if (!count)
+        for (ptrdiff_t i = 0; i < padded * padded; i++) w->a[i] = 0;
+    for (ptrdiff_t j = 0; j < count; j += ENTRIES) {
+        const ptrdiff_t some = smaller(ENTRIES, count - j), ahead = count - j - some;
+        const int32_t *index = rows->indices + first + j;
+        for (ptrdiff_t t = 0; t < some; t++) linear[t] = value[j + t] - offset[index[t]];
+        if (weight) {
+            OMP_SIMD for (ptrdiff_t t = 0; t < some; t++) root[t] = (REAL)sqrt((double)weight[j + t]);
+            OMP_SIMD for (ptrdiff_t t = 0; t < some; t++) linear[t] *= root[t];
+            OMP_SIMD_SUM(of_weights) for (ptrdiff_t t = 0; t < some; t++)
+                of_weights += (double)weight[j + t];
+            OMP_SIMD_SUM(of_values) for (ptrdiff_t t = 0; t < some; t++)
+                of_values += (double)root[t] * (double)linear[t];
+        } else {
+            for (ptrdiff_t t = 0; t < some; t++) root[t] = 1;
+            OMP_SIMD_SUM(of_values) for (ptrdiff_t t = 0; t < some; t++)
+                of_values += (double)linear[t];
+        }
+#define GATHER_AS(scale) \
+    NAME(gather_panels)( \
+        scale, 1, padded, padded, some, ahead, index, rows->other, root, linear, w->panels, NULL, \
+        w->b, w->s)
+        if (weight) GATHER_AS(SCALE_ALL);
+        else GATHER_AS(0);
+#undef GATHER_AS
+        NAME(symmetric_product)(j > 0, padded, some, w->panels, w->panels, w->a);
+    }
+    totals[0] = weight ? of_weights : (double)count;
+    totals[1] = of_values;
+}
+
+/* A and b of a row of which n_features - 1 variables are in panels, the last one's in b_last and
+ * a_last, into lane l. */
+static void NAME(place)(
+    const VbRows *rows, const NAME(Scratch) *w, ptrdiff_t lane, REAL b_last, REAL a_last)
+{
+    enum { STEP = NAME(together) };
+    const ptrdiff_t size = rows->size, last = rows->n_features - 1;
+    const REAL share = (REAL)((REAL_BYTES == 4 ? 1.2e-7 : 2.3e-16) * (double)(last + 33));
+    REAL *a = (REAL *)w->a_ + lane, *b = (REAL *)w->b_ + lane, *floor_ = (REAL *)w->floor_ + lane;
+    for (ptrdiff_t column = 0; column < last; column++) {
+        const ptrdiff_t start = NAME(panel_start)(column), of = column / SIDE * SIDE;
+        const ptrdiff_t width = NAME(panel_width)(start, rows->padded);
+        const REAL *from = w->a + start * rows->padded + column - start;
+        REAL *to = a + (NAME(tile_at)(size, 0, of) + column - of) * STEP;
+        for (ptrdiff_t i = 0; i <= column; i++) to[i * SIDE * STEP] = from[i * width];
+    }
+    for (ptrdiff_t column = last; column < size; column++) {
+        const ptrdiff_t of = column / SIDE * SIDE;
+        REAL *to = a + (NAME(tile_at)(size, 0, of) + column - of) * STEP;
+        for (ptrdiff_t i = 0; i < column; i++)
+            to[i * SIDE * STEP] = column == last ? w->s[i] : 0;
+        to[column * SIDE * STEP] = column == last ? a_last : 1;
+    }
+    for (ptrdiff_t f = 0; f < size; f++) {
+        const ptrdiff_t of = f / SIDE * SIDE;
+        REAL *diagonal = a + (NAME(tile_at)(size, f, of) + f - of) * STEP;
+        b[f * STEP] = f < last ? w->b[f] : f == last ? b_last : 0;
+        if (f <= last) *diagonal += share * *diagonal; /* so that it remains positive definite */
+        floor_[f * STEP] = share / 8 * *diagonal;
+    }
+}
+
+/* The equations of a row into a lane; returns the sum of its weights. */
+static double NAME(equations)(
+    const VbRows *rows, ptrdiff_t row, const NAME(Scratch) *w, ptrdiff_t lane)
+{
+    const ptrdiff_t last = rows->n_features - 1, padded = rows->padded;
+    const double noise = rows->noise_precision;
+    const REAL scale = (REAL)noise;
+    const REAL *precision = rows->precision, *covariance = rows->mean_covariance;
+    const double *shift = rows->shift + row * rows->shift_step, *border = rows->border;
+    REAL *a = w->a, *b = w->b, *sum = w->columns + lane * rows->column_size;
+    double totals[2];
+    NAME(accumulate_entries)(rows, row, w, totals);
+    const REAL weight = (REAL)totals[0];
+    if (rows->each) {
+        NAME(sum_columns)(rows, row, sum);
+        NAME(add_columns)(rows, sum, a, b);
+    }
+    for (ptrdiff_t start = 0; start < padded; start += PANEL) {
+        const ptrdiff_t width = NAME(panel_width)(start, padded);
+        const ptrdiff_t from = start * padded, to = from + (start + width) * width;
+        OMP_SIMD for (ptrdiff_t i = from; i < to; i++)
+            a[i] = scale * (a[i] + weight * covariance[i]) + precision[i];
+    }
+    for (ptrdiff_t f = 0; f < last; f++) {
+        b[f] = scale * (b[f] - weight * (REAL)rows->mean_correlation[f]) + (REAL)shift[f];
+        w->s[f] = scale * w->s[f] + (REAL)border[f];
+    }
+    NAME(place)(
+        rows, w, lane, (REAL)(noise * totals[1] + shift[last]),
+        (REAL)(noise * totals[0] + border[last]));
+    return totals[0];
+}
