@@ -7,6 +7,7 @@
  *     vb_together.h      factors and inverses of the matrices of several rows at once
  *     vb_columns.h       what the covariances of the columns add
  *     vb_normal.h        the equations of a row
+ *     vb_place.h         the equations of several rows into the lanes of vectors
  *     vb_real.h          means and covariances of rows, or samples
  */
 #ifndef MATFACT_VB_DISPATCH_H

@@ -4,11 +4,12 @@
  * on the way. So factors fill whole vectors where n_features - 1 of them do.
  */
 
-/* Memory of a thread. What is `*_` belongs to all rows that are treated together, an element for
- * each; sums of covariances are kept until they are moved. */
+/* Memory of a thread. `*_` are vectors, of all rows that are treated together; sums of covariances
+ * are kept until they are moved. a, b and s are of each row: the matrix in panels, `line` reals. */
 typedef struct {
     NAME(reals) *a_, *sums_, *b_, *x_, *floor_, *pivot_, *inverse_root_;
     REAL *a, *b, *s, *panels, *columns;
+    ptrdiff_t line;
 } NAME(Scratch);
 
 /* Lays it out from `scratch` on; returns the number of bytes. */
@@ -26,11 +27,12 @@ static ptrdiff_t NAME(lay_out)(const VbRows *rows, void *scratch, NAME(Scratch) 
     TAKE(w->floor_, NAME(reals), size * NAME(together));
     TAKE(w->pivot_, NAME(reals), size * NAME(together));
     TAKE(w->inverse_root_, NAME(reals), size * NAME(together));
-    TAKE(w->a, REAL, padded * padded);
-    TAKE(w->b, REAL, padded);
-    TAKE(w->s, REAL, padded);
+    w->line = whole_lines(rows->n_features);
+    TAKE(w->a, REAL, padded * padded * NAME(together));
+    TAKE(w->b, REAL, w->line * NAME(together));
+    TAKE(w->s, REAL, w->line * NAME(together));
     TAKE(w->panels, REAL, ENTRIES * padded + 2 * ENTRIES);
-    TAKE(w->columns, REAL, rows->each ? rows->column_size * NAME(together) : size);
+    TAKE(w->columns, REAL, rows->each ? rows->column_size * NAME(together) : 0);
 #undef TAKE
     return used * (ptrdiff_t)sizeof(REAL);
 }
@@ -53,7 +55,7 @@ static void NAME(accumulate_entries)(
     const REAL *weight = rows->weights ? (const REAL *)rows->weights + first : NULL;
     REAL *root = w->panels + ENTRIES * padded, *linear = root + ENTRIES;
     double of_weights = 0, of_values = 0;
-    for (ptrdiff_t f = 0; f < padded; f++) w->b[f] = w->s[f] = 0;
+    for (ptrdiff_t f = 0; f < w->line; f++) w->b[f] = w->s[f] = 0;
     if (!count)
         for (ptrdiff_t i = 0; i < padded * padded; i++) w->a[i] = 0;
     for (ptrdiff_t j = 0; j < count; j += ENTRIES) {
@@ -61,7 +63,8 @@ static void NAME(accumulate_entries)(
         const int32_t *index = rows->indices + first + j;
         for (ptrdiff_t t = 0; t < some; t++) linear[t] = value[j + t] - offset[index[t]];
         if (weight) {
-            OMP_SIMD for (ptrdiff_t t = 0; t < some; t++) root[t] = (REAL)sqrt((double)weight[j + t]);
+            OMP_SIMD for (ptrdiff_t t = 0; t < some; t++)
+                root[t] = (REAL)sqrt((double)weight[j + t]);
             OMP_SIMD for (ptrdiff_t t = 0; t < some; t++) linear[t] *= root[t];
             OMP_SIMD_SUM(of_weights) for (ptrdiff_t t = 0; t < some; t++)
                 of_weights += (double)weight[j + t];
@@ -85,67 +88,30 @@ static void NAME(accumulate_entries)(
     totals[1] = of_values;
 }
 
-/* A and b of a row of which n_features - 1 variables are in panels, the last one's in b_last and
- * a_last, into lane l. */
-static void NAME(place)(
-    const VbRows *rows, const NAME(Scratch) *w, ptrdiff_t lane, REAL b_last, REAL a_last)
+/* Leaves what the entries of a row add, and the prior to b and s, in the places of a lane; returns
+ * the sum of its weights. The totals of the last variable are its s and its b. */
+static double NAME(collect)(
+    const VbRows *rows, ptrdiff_t row, const NAME(Scratch) *all, ptrdiff_t lane)
 {
-    enum { STEP = NAME(together) };
-    const ptrdiff_t size = rows->size, last = rows->n_features - 1;
-    const REAL share = (REAL)((REAL_BYTES == 4 ? 1.2e-7 : 2.3e-16) * (double)(last + 33));
-    REAL *a = (REAL *)w->a_ + lane, *b = (REAL *)w->b_ + lane, *floor_ = (REAL *)w->floor_ + lane;
-    for (ptrdiff_t column = 0; column < last; column++) {
-        const ptrdiff_t start = NAME(panel_start)(column), of = column / SIDE * SIDE;
-        const ptrdiff_t width = NAME(panel_width)(start, rows->padded);
-        const REAL *from = w->a + start * rows->padded + column - start;
-        REAL *to = a + (NAME(tile_at)(size, 0, of) + column - of) * STEP;
-        for (ptrdiff_t i = 0; i <= column; i++) to[i * SIDE * STEP] = from[i * width];
-    }
-    for (ptrdiff_t column = last; column < size; column++) {
-        const ptrdiff_t of = column / SIDE * SIDE;
-        REAL *to = a + (NAME(tile_at)(size, 0, of) + column - of) * STEP;
-        for (ptrdiff_t i = 0; i < column; i++)
-            to[i * SIDE * STEP] = column == last ? w->s[i] : 0;
-        to[column * SIDE * STEP] = column == last ? a_last : 1;
-    }
-    for (ptrdiff_t f = 0; f < size; f++) {
-        const ptrdiff_t of = f / SIDE * SIDE;
-        REAL *diagonal = a + (NAME(tile_at)(size, f, of) + f - of) * STEP;
-        b[f * STEP] = f < last ? w->b[f] : f == last ? b_last : 0;
-        if (f <= last) *diagonal += share * *diagonal; /* so that it remains positive definite */
-        floor_[f * STEP] = share / 8 * *diagonal;
-    }
-}
-
-/* The equations of a row into a lane; returns the sum of its weights. */
-static double NAME(equations)(
-    const VbRows *rows, ptrdiff_t row, const NAME(Scratch) *w, ptrdiff_t lane)
-{
-    const ptrdiff_t last = rows->n_features - 1, padded = rows->padded;
+    const ptrdiff_t last = rows->n_features - 1, padded = rows->padded, line = all->line;
     const double noise = rows->noise_precision;
     const REAL scale = (REAL)noise;
-    const REAL *precision = rows->precision, *covariance = rows->mean_covariance;
     const double *shift = rows->shift + row * rows->shift_step, *border = rows->border;
-    REAL *a = w->a, *b = w->b, *sum = w->columns + lane * rows->column_size;
+    REAL *sum = all->columns + lane * rows->column_size;
+    NAME(Scratch) w = *all;
     double totals[2];
-    NAME(accumulate_entries)(rows, row, w, totals);
+    w.a += lane * padded * padded, w.b += lane * line, w.s += lane * line;
+    NAME(accumulate_entries)(rows, row, &w, totals);
     const REAL weight = (REAL)totals[0];
     if (rows->each) {
         NAME(sum_columns)(rows, row, sum);
-        NAME(add_columns)(rows, sum, a, b);
+        NAME(add_columns)(rows, sum, w.a, w.b);
     }
-    for (ptrdiff_t start = 0; start < padded; start += PANEL) {
-        const ptrdiff_t width = NAME(panel_width)(start, padded);
-        const ptrdiff_t from = start * padded, to = from + (start + width) * width;
-        OMP_SIMD for (ptrdiff_t i = from; i < to; i++)
-            a[i] = scale * (a[i] + weight * covariance[i]) + precision[i];
-    }
-    for (ptrdiff_t f = 0; f < last; f++) {
-        b[f] = scale * (b[f] - weight * (REAL)rows->mean_correlation[f]) + (REAL)shift[f];
-        w->s[f] = scale * w->s[f] + (REAL)border[f];
-    }
-    NAME(place)(
-        rows, w, lane, (REAL)(noise * totals[1] + shift[last]),
-        (REAL)(noise * totals[0] + border[last]));
+    OMP_SIMD for (ptrdiff_t f = 0; f < last; f++)
+        w.b[f] = scale * (w.b[f] - weight * (REAL)rows->mean_correlation[f]) + (REAL)shift[f];
+    OMP_SIMD for (ptrdiff_t f = 0; f < last; f++) w.s[f] = scale * w.s[f] + (REAL)border[f];
+    w.b[last] = (REAL)(noise * totals[1] + shift[last]);
+    w.s[last] = (REAL)(noise * totals[0] + border[last]);
+    for (ptrdiff_t f = last + 1; f < line; f++) w.b[f] = w.s[f] = 0;
     return totals[0];
 }

@@ -6,6 +6,7 @@
 #include "vb_together.h"
 #include "vb_columns.h"
 #include "vb_normal.h"
+#include "vb_place.h"
 
 /* Copies a symmetric matrix, or its diagonal, from the upper triangle of a lane to the row's place
  * in the results. */
@@ -16,7 +17,8 @@ static void NAME(store_covariance)(
     REAL *out = (REAL *)rows->covariances + row * size;
     for (ptrdiff_t column = 0; column < k; column++) {
         const ptrdiff_t of = column / SIDE * SIDE;
-        const REAL *from = (const REAL *)(a + NAME(tile_at)(rows->size, 0, of) + column - of) + lane;
+        const NAME(reals) *tile = a + NAME(tile_at)(rows->size, 0, of) + column - of;
+        const REAL *from = (const REAL *)tile + lane;
         if (size == k) out[column] = from[column * SIDE * NAME(together)];
         else
             for (ptrdiff_t i = 0; i <= column; i++)
@@ -61,20 +63,13 @@ static double NAME(log_determinant)(ptrdiff_t k, const NAME(reals) *inverse_root
 }
 
 /* Leaves U in w->a_ and U^-T b in w->b_ of n rows from `row` on, and the sums of their weights;
- * other lanes are as the last one. */
+ * other lanes are as the first row's. */
 static void NAME(factor_rows)(
     const VbRows *rows, ptrdiff_t row, ptrdiff_t n, const NAME(Scratch) *w, double *totals)
 {
-    for (ptrdiff_t l = 0; l < NAME(together); l++) {
-        if (l < n) totals[l] = NAME(equations)(rows, row + l, w, l);
-        else {
-            REAL *a = (REAL *)w->a_ + l, *b = (REAL *)w->b_ + l;
-            for (ptrdiff_t i = 0; i < rows->size * rows->size; i++)
-                a[i * NAME(together)] = a[i * NAME(together) - 1];
-            for (ptrdiff_t f = 0; f < rows->size; f++) b[f * NAME(together)] = 0;
-            totals[l] = 0;
-        }
-    }
+    for (ptrdiff_t l = 0; l < n; l++) totals[l] = NAME(collect)(rows, row + l, w, l);
+    for (ptrdiff_t l = n; l < NAME(together); l++) totals[l] = totals[0];
+    NAME(place)(rows, n, totals, w);
     NAME(factor_together)(rows->size, w->a_, w->b_, w->pivot_, w->inverse_root_);
 }
 
@@ -92,7 +87,7 @@ static ptrdiff_t NAME(posterior_some)(
     NAME(invert_together)(size, w.a_, w.inverse_root_);
     for (ptrdiff_t l = 0; l < NAME(together); l++) {
         weights[0][l] = l < n;
-        weights[1][l] = (REAL)totals[l];
+        weights[1][l] = l < n ? (REAL)totals[l] : 0;
     }
     NAME(multiply_together)(
         size, w.a_, rows->covariances != NULL, (const NAME(reals) *)weights, w.sums_);

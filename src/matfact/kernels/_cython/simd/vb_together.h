@@ -172,20 +172,24 @@ static ALWAYS_INLINE ptrdiff_t NAME(sums_size)(ptrdiff_t size)
     return (size / SIDE) * (size / SIDE + 1) * TILE;
 }
 
-/* Moves the sums, over all lanes, to two matrices of k columns: the upper triangle, tile by tile. */
+/* Moves the sums over all lanes to two matrices of k columns, the upper triangle tile by tile. */
 static void NAME(move_sums)(
     ptrdiff_t k, ptrdiff_t size, NAME(reals) *sums, double *plain, double *weighted)
 {
-    const REAL *lanes = (const REAL *)sums;
+    NAME(reals) *of_tile = sums;
     for (ptrdiff_t c = 0; c < size; c += SIDE)
-        for (ptrdiff_t i = 0; i <= c; i += SIDE)
-            for (int which = 0; which < 2; which++)
-                for (int e = 0; e < TILE; e++, lanes += NAME(together)) {
-                    const ptrdiff_t row = i + e / SIDE, column = c + e % SIDE;
-                    double sum = 0;
-                    for (int l = 0; l < NAME(together); l++) sum += (double)lanes[l];
-                    if (row < k && column < k)
-                        (which ? weighted : plain)[row * k + column] += sum;
+        for (ptrdiff_t i = 0; i <= c; i += SIDE, of_tile += 2 * TILE) {
+            REAL found[(2 * TILE + 3) / 4 * 4];
+            NAME(reals) rest[4] = {{0}};
+            memcpy(rest, of_tile + 2 * TILE / 4 * 4, 2 * TILE % 4 * sizeof *rest);
+            for (int e = 0; e < 2 * TILE / 4 * 4; e += 4) NAME(sum_lanes)(of_tile + e, found + e);
+            NAME(sum_lanes)(rest, found + 2 * TILE / 4 * 4);
+            for (ptrdiff_t row = i; row < smaller(i + SIDE, k); row++)
+                for (ptrdiff_t column = c; column < smaller(c + SIDE, k); column++) {
+                    const ptrdiff_t e = (row - i) * SIDE + column - c;
+                    plain[row * k + column] += (double)found[e];
+                    weighted[row * k + column] += (double)found[TILE + e];
                 }
-    memset(sums, 0, (size_t)NAME(sums_size)(size) * sizeof(NAME(reals)));
+        }
+    memset(sums, 0, (size_t)NAME(sums_size)(size) * sizeof *sums);
 }
