@@ -43,8 +43,8 @@ v_j) over all rows and their means m.
 
 Preconditions, checked by the caller: C order, indices in range. What is found for a row depends on
 that row alone, and sums are made of SLICES parts in a fixed order: the same bits for any number of
-threads. Memory: a copy of the columns' factors, 17 k^2 doubles, and for each thread two matrices of
-k^2 reals for each lane of a vector (8 of float32 with AVX2), a third with covariances of each column.
+threads. Memory: a copy of the columns' factors, 17 k^2 doubles, and for each thread three matrices
+of k^2 reals for each lane of a vector (8 of float32 with AVX2), four where columns have their own.
 """
 import numpy as np
 
