@@ -8,7 +8,7 @@ import pytest
 from kernels.interruption import seconds_until_interrupted
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-N_FEATURES = [1, 7, 8, 17, 33, 64, 70]
+N_FEATURES = [1, 2, 3, 4, 8, 9, 17, 34, 64, 70]  # tiles of 3, vectors of 2 to 16 without the bias
 
 
 def problem(k, dtype=np.float64, *, n=13, m=40, longest=300, seed=0, **kinds):
@@ -130,6 +130,47 @@ def test_long_rows(vb_kernel):
         p = problem(9, n=3, longest=700, each=each, weights=True)
         for found, wanted in zip(solved(vb_kernel, p), by_loops(p), strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+@DTYPES
+@pytest.mark.parametrize("each", [False, True])
+def test_a_row_does_not_depend_on_its_company(compiled_vb, each, dtype):
+    """Rows share vectors and sums: alone, in part of a vector, in several."""
+    k, n = 10, 37
+    p = problem(k, dtype, n=n, longest=60, each=each, weights=True, shifts=True)
+    means, covariances = np.zeros((n, k), dtype), np.zeros((n, k, k), dtype)
+    noise = np.random.default_rng(1).normal(size=(n, k)).astype(dtype)
+    total, weighted, *rest = compiled_vb.posterior_rows(*p.values(), means, covariances, 1)[1:]
+    samples = drawn(compiled_vb, p, noise)[1]
+    sums = [np.zeros_like(total), np.zeros_like(weighted), 0.0, 0.0]
+    start = 0
+    for size in (1, 2, 3, 5, 9, 17):
+        some = slice(start, start + size)
+        ends = p["indptr"][start : start + size + 1]
+        entries = slice(ends[0], ends[-1])
+        part = p | {name: p[name][entries] for name in ("indices", "values", "weights")}
+        part |= {"indptr": ends - ends[0], "shift": p["shift"][some]}
+        found, each_found = np.zeros((size, k), dtype), np.zeros((size, k, k), dtype)
+        results = compiled_vb.posterior_rows(*part.values(), found, each_found, 1)[1:]
+        sums = [one + other for one, other in zip(sums, results, strict=True)]
+        np.testing.assert_array_equal(found, means[some])
+        np.testing.assert_array_equal(each_found, covariances[some])
+        np.testing.assert_array_equal(drawn(compiled_vb, part, noise[some])[1], samples[some])
+        start += size
+    assert start == n
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    for one, other in zip(sums, (total, weighted, *rest), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+
+
+def test_sums_over_many_rows(vb_kernel):
+    """More batches than are summed in the working precision."""
+    p = problem(4, np.float32, n=5000, longest=3, weights=True)
+    found = solved(vb_kernel, p)
+    p |= {name: p[name].astype(float) for name in ("values", "weights", "other", "offsets")}
+    p["column_covariances"] = p["column_covariances"].astype(float)
+    for one, other in zip(found[2:], solved(vb_kernel, p)[2:], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
 
 
 @DTYPES

@@ -66,10 +66,13 @@ static ALWAYS_INLINE void NAME(place_columns)(
     const ptrdiff_t count = smaller(NAME(together), rows->n_features - 1 - column);
     const REAL scale = (REAL)rows->noise_precision;
     NAME(reals) *to[NAME(together)];
+    const REAL *from[NAME(together)];
     REAL weight[NAME(together)];
+    /* no conditions in the loop below: all lanes have to be made of the same multiply-adds */
     for (ptrdiff_t t = 0; t < NAME(together); t++) {
         const ptrdiff_t of = (column + t) / SIDE * SIDE;
         to[t] = w->a_ + (t < count ? NAME(tile_at)(rows->size, 0, of) + column + t - of : 0);
+        from[t] = w->a + (t < n ? t : 0) * square + at;
         weight[t] = (REAL)totals[t];
     }
     for (ptrdiff_t i = 0; i < column + count; i++) {
@@ -78,10 +81,9 @@ static ALWAYS_INLINE void NAME(place_columns)(
         const NAME(reals) precision =
             *(const NAME(reals) *)((const REAL *)rows->precision + at + i * width);
         NAME(reals) x[NAME(together)];
-        UNROLL_ALL for (int l = 0; l < NAME(together); l++) {
-            const REAL *from = w->a + (l < n ? l : 0) * square + at + i * width;
-            x[l] = scale * (*(const NAME(reals) *)from + weight[l] * covariance) + precision;
-        }
+        UNROLL_ALL for (int l = 0; l < NAME(together); l++)
+            x[l] = scale * (*(const NAME(reals) *)(from[l] + i * width) + weight[l] * covariance) +
+                   precision;
         NAME(transpose)(x);
         if (count == NAME(together))
             UNROLL_ALL for (int t = 0; t < NAME(together); t++) to[t][i * SIDE] = x[t];
