@@ -154,8 +154,10 @@ class Variational:
             np.linalg.slogdet(covariance)[1]
         )
         means = found.means.astype(np.float64)
-        center = (means - self._links.means(side))[there].mean(axis=0)
-        divergence = self._links.step(side, means - center, precision, spread / n_rows)
+        rated: Any = there if missing else slice(None)  # spares copies
+        center = (means - self._links.means(side))[rated].mean(axis=0)
+        deviations = means - center
+        divergence = self._links.step(side, deviations, precision, spread / n_rows)
         moved: Doubles | float = 0.0
         link_covariance = self._links.covariance(side)
         if not isinstance(link_covariance, float):
@@ -166,16 +168,14 @@ class Variational:
             each = self.arrays.get(f"{side[:-1]}_covariances")
             if each is not None:
                 each += moved_covariance(each, precision, link_covariance).astype(each.dtype)
-        deviations = (means - center - self._links.means(side))[there]
-        spread += product(deviations, deviations, self._threads, transposed=True)
+        unexplained = (deviations - self._links.means(side))[rated]
+        spread += product(unexplained, unexplained, self._threads, transposed=True)
         total = spread + PRIOR_WEIGHT * np.eye(size)
         learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
         self.arrays["prior_means"][place] = center
-        self.arrays["unrated_means"][place] = self._links.unrated_mean(
-            side, means - center, weights
-        )
-        # What was just learned is all that is known of a row without ratings.
-        found.means[~there] = np.broadcast_to(self._prior_means(side), means.shape)[~there]
+        self.arrays["unrated_means"][place] = self._links.unrated_mean(side, deviations, weights)
+        if missing:  # what was just learned is all that is known of a row without ratings
+            found.means[~there] = np.broadcast_to(self._prior_means(side), means.shape)[~there]
         self._store(side, found.means)
         self.arrays["prior_precisions"][place] = (learned + learned.T) / 2
         log_determinant = float(np.linalg.slogdet(learned)[1])
