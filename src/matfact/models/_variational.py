@@ -147,12 +147,12 @@ class Variational:
             self._store(side, found.means)
             return 0.0, 0.0
         precision = self.arrays["prior_precisions"][place].copy()
-        covariance = np.linalg.inv(precision)
         missing = len(weights) - n_rows
-        spread = found.covariances - missing * covariance
-        log_determinants = found.log_determinants - missing * float(
-            np.linalg.slogdet(covariance)[1]
-        )
+        spread, log_determinants = found.covariances.copy(), found.log_determinants
+        if missing:
+            covariance = np.linalg.inv(precision)
+            spread -= missing * covariance
+            log_determinants -= missing * float(np.linalg.slogdet(covariance)[1])
         means = found.means.astype(np.float64)
         rated: Any = there if missing else slice(None)  # spares copies
         center = (means - self._links.means(side))[rated].mean(axis=0)
