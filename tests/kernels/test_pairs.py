@@ -61,10 +61,10 @@ def test_errors(pairs_kernel, k, dtype, biases):
     found = pairs_kernel.residuals(indptr, columns, values, *arrays, 1)
     assert found.dtype == dtype
     np.testing.assert_allclose(found, wanted, atol=tolerance)
-    plain = pairs_kernel.squared_error(indptr, columns, values, None, *arrays, 1)
-    assert plain == pytest.approx(float((wanted**2).sum()), rel=10 * tolerance)
-    weighted = pairs_kernel.squared_error(indptr, columns, values, weights, *arrays, 1)
-    assert weighted == pytest.approx(float((weights * wanted**2).sum()), rel=10 * tolerance)
+    for given, squares in ((None, wanted**2), (weights, weights * wanted**2)):
+        found = pairs_kernel.squared_errors(indptr, columns, values, given, *arrays, 1)
+        of_rows = np.bincount(rows, weights=squares, minlength=11)
+        np.testing.assert_allclose(found, of_rows, rtol=10 * tolerance, atol=tolerance)
 
 
 def test_nothing_to_predict(pairs_kernel):
@@ -72,7 +72,7 @@ def test_nothing_to_predict(pairs_kernel):
     empty = np.zeros(0, dtype=np.int32)
     assert pairs_kernel.predict_pairs(empty, empty, *arrays, 1).shape == (0,)
     values, indptr = np.zeros(0, dtype=np.float32), np.zeros(4, dtype=np.int64)
-    assert pairs_kernel.squared_error(indptr, empty, values, None, *arrays, 1) == 0
+    assert not pairs_kernel.squared_errors(indptr, empty, values, None, *arrays, 1).any()
     assert pairs_kernel.residuals(indptr, empty, values, *arrays, 1).shape == (0,)
 
 
@@ -95,7 +95,7 @@ def test_same_bits_for_any_number_of_threads(compiled_pairs, dtype):
     def run(n_threads):
         return [
             compiled_pairs.predict_pairs(rows, columns, *arrays, n_threads).tobytes(),
-            compiled_pairs.squared_error(*arguments, weights, *arrays, n_threads),
+            compiled_pairs.squared_errors(*arguments, weights, *arrays, n_threads).tobytes(),
             compiled_pairs.residuals(*arguments, *arrays, n_threads).tobytes(),
         ]
 
@@ -109,7 +109,8 @@ def test_values_that_are_not_finite_are_seen(pairs_kernel):
     arrays[0][1, 2] = np.nan
     indptr, columns = np.array([0, 1, 2, 2]), np.array([0, 3], dtype=np.int32)
     values = np.ones(2, dtype=np.float32)
-    assert np.isnan(pairs_kernel.squared_error(indptr, columns, values, None, *arrays, 1))
+    found = pairs_kernel.squared_errors(indptr, columns, values, None, *arrays, 1)
+    np.testing.assert_array_equal(np.isnan(found), [False, True, False])
 
 
 def test_wrong_lengths_are_refused(compiled_pairs):

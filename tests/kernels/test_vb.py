@@ -8,14 +8,15 @@ import pytest
 from kernels.interruption import seconds_until_interrupted
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-N_FEATURES = [1, 7, 8, 17, 33, 64, 70]
+N_FEATURES = [1, 2, 3, 4, 8, 9, 17, 34, 64, 70]  # tiles of 3, vectors of 2 to 16 without the bias
 
 
 def problem(k, dtype=np.float64, *, n=13, m=40, longest=300, seed=0, **kinds):
     """Arguments of `posterior_rows` up to the results; row 3 has no entries.
 
     `kinds` may say weights=True, each=True (a covariance for each column), diagonal=True (of the
-    columns' covariances) and shifts=True (another mean of the prior for each row).
+    columns' covariances), last=True (a last row of its own for each column, besides the mean) and
+    shifts=True (another mean of the prior for each row).
     """
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, longest, n)
@@ -39,6 +40,7 @@ def problem(k, dtype=np.float64, *, n=13, m=40, longest=300, seed=0, **kinds):
         "precision": square @ square.T / k + 2 * np.eye(k),
         "shift": rng.normal(0, 0.4, (n if kinds.get("shifts") else 1, k)),
         "column_covariances": covariances.astype(dtype),
+        "column_last_rows": rng.normal(0, 0.1, (m, k)).astype(dtype) if kinds.get("last") else None,
     }
 
 
@@ -51,7 +53,7 @@ def drawn(kernel, p, noise, n_threads=1, *, with_means=True):
     """Means, samples and the number of failures of `draw_rows`; the columns are certain."""
     out = [np.full(noise.shape, np.nan, noise.dtype) for _ in range(2)]
     out[0] = out[0] if with_means else None
-    arguments = [value for name, value in p.items() if name != "column_covariances"]
+    arguments = [value for name, value in p.items() if not name.startswith("column_")]
     return *out, kernel.draw_rows(*arguments, noise, *out, n_threads)
 
 
@@ -78,24 +80,30 @@ def equations(p):
 
 def covariance_of(p, column):
     c = p["column_covariances"][column if len(p["column_covariances"]) > 1 else 0].astype(float)
-    return c if c.shape[0] == c.shape[1] else np.diag(c[0])
+    c = c if c.shape[0] == c.shape[1] else np.diag(c[0])
+    if p["column_last_rows"] is not None:
+        c[-1] = c[:, -1] = p["column_last_rows"][column]
+    return c
 
 
 def by_loops(p):
     """The same by the formulas, one row at a time."""
     n, k = len(p["indptr"]) - 1, p["other"].shape[1]
     means, total, weighted = np.zeros((n, k)), np.zeros((k, k)), np.zeros((k, k))
-    log_determinants, uncertainty = 0.0, 0.0
+    log_determinants, last_rows, uncertainties = 0.0, np.zeros((n, k)), np.zeros(n)
     for row, (w, columns, a, b) in enumerate(equations(p)):
         covariance = np.linalg.inv(a)
         means[row] = covariance @ b
         total += covariance
         weighted += w.sum() * covariance
         log_determinants -= np.linalg.slogdet(a)[1]
+        last_rows[row] = covariance[-1]
         for j, weight in zip(columns, w, strict=True):
-            c, m = covariance_of(p, j), means[row][:-1]
-            uncertainty += weight * (m @ c[:-1, :-1] @ m + 2 * m @ c[:-1, -1] + c[-1, -1])
-    return means, 0, total, weighted, log_determinants, uncertainty
+            c, m, x = covariance_of(p, j), means[row][:-1], p["other"][j].astype(float)
+            squares = m @ c[:-1, :-1] @ m + 2 * m @ c[:-1, -1] + c[-1, -1]
+            squares += x @ covariance @ x + np.sum(c[:-1, :-1] * covariance[:-1, :-1])
+            uncertainties[row] += weight * squares
+    return means, 0, total, weighted, log_determinants, last_rows, uncertainties
 
 
 def named(kinds):
@@ -106,6 +114,8 @@ KINDS = [
     {},
     {"weights": True, "shifts": True},
     {"diagonal": True, "weights": True},
+    {"last": True},
+    {"last": True, "weights": True, "shifts": True},
     {"each": True, "shifts": True},
     {"each": True, "weights": True},
     {"each": True, "diagonal": True},
@@ -121,6 +131,10 @@ def test_posteriors_are_those_of_loops(vb_kernel, kinds, dtype):
         p = problem(k, dtype, longest=60, **kinds)
         for found, wanted in zip(solved(vb_kernel, p), by_loops(p), strict=True):
             scale = np.abs(wanted).max()
+            if (
+                np.ndim(wanted) == 1
+            ):  # uncertainties are differences from k, of an A that was raised
+                scale = max(scale, k)
             np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * scale)
 
 
@@ -130,6 +144,50 @@ def test_long_rows(vb_kernel):
         p = problem(9, n=3, longest=700, each=each, weights=True)
         for found, wanted in zip(solved(vb_kernel, p), by_loops(p), strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+@DTYPES
+@pytest.mark.parametrize("kind", ["plain", "last", "each"])
+def test_a_row_does_not_depend_on_its_company(compiled_vb, kind, dtype):
+    """Rows share vectors and sums: alone, in part of a vector, in several."""
+    k, n = 10, 37
+    p = problem(k, dtype, n=n, longest=60, **{kind: True}, weights=True, shifts=True)
+    means, covariances = np.zeros((n, k), dtype), np.zeros((n, k, k), dtype)
+    noise = np.random.default_rng(1).normal(size=(n, k)).astype(dtype)
+    total, weighted, *rest = compiled_vb.posterior_rows(*p.values(), means, covariances, 1)[1:]
+    samples = drawn(compiled_vb, p, noise)[1]
+    log_determinants, *of_rows = rest
+    sums = [np.zeros_like(total), np.zeros_like(weighted), 0.0]
+    start = 0
+    for size in (1, 2, 3, 5, 9, 17):
+        some = slice(start, start + size)
+        ends = p["indptr"][start : start + size + 1]
+        entries = slice(ends[0], ends[-1])
+        part = p | {name: p[name][entries] for name in ("indices", "values", "weights")}
+        part |= {"indptr": ends - ends[0], "shift": p["shift"][some]}
+        found, each_found = np.zeros((size, k), dtype), np.zeros((size, k, k), dtype)
+        results = compiled_vb.posterior_rows(*part.values(), found, each_found, 1)[1:]
+        sums = [one + other for one, other in zip(sums, results[:3], strict=True)]
+        for one, other in zip(results[3:], of_rows, strict=True):
+            np.testing.assert_array_equal(one, other[some])
+        np.testing.assert_array_equal(found, means[some])
+        np.testing.assert_array_equal(each_found, covariances[some])
+        np.testing.assert_array_equal(drawn(compiled_vb, part, noise[some])[1], samples[some])
+        start += size
+    assert start == n
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    for one, other in zip(sums, (total, weighted, log_determinants), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+
+
+def test_sums_over_many_rows(vb_kernel):
+    """More batches than are summed in the working precision."""
+    p = problem(4, np.float32, n=5000, longest=3, weights=True)
+    found = solved(vb_kernel, p)
+    p |= {name: p[name].astype(float) for name in ("values", "weights", "other", "offsets")}
+    p["column_covariances"] = p["column_covariances"].astype(float)
+    for one, other in zip(found[2:5], solved(vb_kernel, p)[2:5], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
 
 
 @DTYPES
@@ -174,9 +232,9 @@ def test_a_row_without_entries_is_where_the_prior_is(vb_kernel):
     for columns in (p["column_covariances"], np.zeros((40, 9, 9)), np.zeros((40, 1, 9))):
         nothing = p | {"indptr": np.zeros(3, dtype=np.int64), "column_covariances": columns}
         nothing |= {name: p[name][:0] for name in ("indices", "values")}
-        means, n_failed, total, weighted, _, uncertainty = solved(vb_kernel, nothing)
+        means, n_failed, total, weighted, _, _, uncertainties = solved(vb_kernel, nothing)
         assert n_failed == 0
-        assert uncertainty == 0
+        np.testing.assert_allclose(uncertainties, 0, atol=1e-12)
         np.testing.assert_allclose(means, [mean] * 2, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(total, 2 * np.linalg.inv(p["precision"]), rtol=1e-9, atol=1e-12)
         assert not weighted.any()
@@ -261,11 +319,23 @@ def test_shapes_of_covariances_are_checked(compiled_vb, shape):
         compiled_vb.posterior_rows(*p.values(), np.zeros((13, 6)), None, 1)
 
 
+def test_last_rows_go_with_a_mean_only(compiled_vb):
+    p = problem(6, last=True)
+    for name, wrong in (
+        ("column_covariances", np.zeros((40, 6, 6))),
+        ("column_covariances", np.zeros((1, 1, 6))),
+        ("column_last_rows", np.zeros((40, 5))),
+        ("column_last_rows", np.zeros((39, 6))),
+    ):
+        with pytest.raises(ValueError, match="column_last_rows"):
+            solved(compiled_vb, p | {name: wrong})
+
+
 @pytest.mark.parametrize("wrong", ["noise", "means"])
 def test_shapes_of_samples_are_checked(compiled_vb, wrong):
     out = {name: np.zeros((13, 6)) for name in ("noise", "means", "drawn")}
     out[wrong] = np.zeros((13, 5))
-    arguments = list(problem(6).values())[:-1]
+    arguments = list(problem(6).values())[:-2]
     with pytest.raises(ValueError, match=wrong):
         compiled_vb.draw_rows(*arguments, *out.values(), 1)
 

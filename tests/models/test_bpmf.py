@@ -66,7 +66,8 @@ def test_spread_is_that_of_the_samples_and_the_noise(ratings):
         (p[[0, 3]] * q[[2, 7]]).sum(axis=1) + b[[0, 3]] + c[[2, 7]]
         for p, b, q, c in samples_of(model)
     ]
-    noise = np.mean(1 / model.sample_noises_) * model.scale_**2
+    reliabilities = model.user_reliability_samples_[[0, 3]]
+    noise = np.mean(1 / (reliabilities * model.sample_noises_), axis=1) * model.scale_**2
     np.testing.assert_allclose(std, np.sqrt(np.var(each, axis=0) + noise))
 
 
@@ -154,10 +155,16 @@ def test_fold_in_is_the_mean_given_each_sample(ratings):
         x = np.column_stack([q[rated] / root, np.ones(len(rated))])
         precision, alpha = model.sample_precisions_[s, 0], model.sample_noises_[s]
         target = (values - model.mean_ - c[rated]) / scale
-        solved = np.linalg.solve(
-            alpha * x.T @ x + precision,
-            alpha * x.T @ target + precision @ model.sample_means_[s, 0],
-        )
+        tau = 1.0
+        for step in range(2):
+            normal = tau * alpha * x.T @ x + precision
+            right = tau * alpha * x.T @ target + precision @ model.sample_means_[s, 0]
+            solved = np.linalg.solve(normal, right)
+            if not step:
+                error = np.sum((target - x @ solved) ** 2) + np.trace(
+                    np.linalg.solve(normal, x.T @ x)
+                )
+                tau = min((20 + len(rated)) / (20 + alpha * error), 2)
         np.testing.assert_allclose(rows[place, s * 3 : s * 3 + 3], solved[:3] * root / 5, rtol=1e-6)
 
 
@@ -274,7 +281,7 @@ def test_ctrl_c_before_the_first_sweep_has_ended(ratings, monkeypatch):
     model.set_params(link="both")
     whole = BPMF(**model.get_params()).fit(ratings, **of)
     with monkeypatch.context() as patch:
-        patch.setattr(Gibbs, "_squared_error", interrupted)
+        patch.setattr(Gibbs, "_squared_errors", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(ratings, **of)
     users, items, _ = ratings.to_triples()

@@ -18,6 +18,31 @@ def small(weighted=False):
     return Ratings.from_triples(users, items, values, weights=weights, shape=(26, 19))
 
 
+NU, LIMIT = 20, 2
+"""Ratings that stand for ordinary users, and the largest reliability."""
+
+
+def noise_of(counts, errors, alpha):
+    """Precision of all, reliabilities and their part of the objective, one user after the other."""
+
+    def tau_given(alpha):
+        pairs = zip(counts, errors, strict=True)
+        return np.array([min((NU + n) / (NU + alpha * error), LIMIT) for n, error in pairs])
+
+    tau = tau_given(alpha)
+    for _ in range(5):
+        alpha = sum(counts) / sum(t * error for t, error in zip(tau, errors, strict=True))
+        tau = tau_given(alpha)
+    return alpha, tau, noise_nats(counts, errors, alpha, tau)
+
+
+def noise_nats(counts, errors, alpha, tau):
+    return sum(
+        0.5 * (n * np.log(2 * np.pi / (alpha * t)) + alpha * t * e + NU * (t - 1 - np.log(t)))
+        for n, e, t in zip(counts, errors, tau, strict=True)
+    )
+
+
 def reference(ratings, model, n_epochs):
     """Train as the docstring of VBMF says, in dense loops; yields the state after each epoch."""
     d = model.n_factors
@@ -33,6 +58,8 @@ def reference(ratings, model, n_epochs):
     ]
     prior = [(np.zeros(d + 1), 5 * np.eye(d + 1)) for _ in range(2)]
     shared, noise, total = [np.zeros((d + 1, d + 1))] * 2, 1.0, weights.sum()
+    counts = np.bincount(users, weights=weights, minlength=len(vectors[0]))
+    tau = np.ones(len(vectors[0]))
     each = [np.zeros((len(rows), d + 1, d + 1)) for rows in vectors]
 
     def known(side, row):
@@ -43,13 +70,15 @@ def reference(ratings, model, n_epochs):
             "diag": np.diag(np.diag(each[side][row])),
         }
         covariance = c[model.covariance].copy()
+        if model.covariance == "mean":
+            covariance[d] = covariance[:, d] = each[side][row][d]
         common, variance = np.append(covariance[:d, d], 0), covariance[d, d]
         covariance[d] = covariance[:, d] = 0
         return covariance, common, variance
 
     places = [users, items]
     for _ in range(n_epochs):
-        divergence = 0.0
+        divergence, counting = 0.0, weights * tau[users]
         for side in (1, 0):
             own, other = places[side], places[1 - side]
             x = np.column_stack([vectors[1 - side][:, :d], np.ones(len(vectors[1 - side]))])
@@ -58,7 +87,7 @@ def reference(ratings, model, n_epochs):
             sums, weighted, spread, n_rows, log_det = 0.0, 0.0, 0.0, 0, 0.0
             for row in range(len(vectors[side])):
                 mine = own == row
-                w, columns = weights[mine], other[mine]
+                w, columns = counting[mine], other[mine]
                 a = precision + noise * ((x[columns].T * w) @ x[columns])
                 b = precision @ m + noise * ((w * (y[mine] - offsets[columns])) @ x[columns])
                 for column, weight in zip(columns, w, strict=True):
@@ -76,21 +105,21 @@ def reference(ratings, model, n_epochs):
             m = vectors[side][there].mean(axis=0)
             spread = sums + (vectors[side][there] - m).T @ (vectors[side][there] - m)
             precision = np.linalg.inv((spread + np.eye(d + 1)) / (n_rows + 1))
-            prior[side], shared[side] = (m, precision), weighted / total
+            prior[side], shared[side] = (m, precision), weighted / counting.sum()
             log_prior = np.linalg.slogdet(precision)[1]
             divergence += 0.5 * (
                 np.trace(precision @ spread) - n_rows * (log_prior + d + 1) - log_det
             ) + 0.5 * (np.trace(precision) - log_prior)
         p, q = vectors
         predicted = (p[users, :d] * q[items, :d]).sum(axis=1) + p[users, d] + q[items, d]
-        error = 0.0
+        errors = np.zeros(len(p))
         for u, i, rest, w in zip(users, items, y - predicted, weights, strict=True):
             design, of_user = np.append(q[i, :d], 1), each[0][u]
             of_item, common, variance = known(1, i)
             variance += p[u] @ of_item @ p[u] + 2 * p[u] @ common
             variance += design @ of_user @ design + np.trace(of_user @ of_item)
-            error += w * (rest**2 + variance)
-        noise = total / error
+            errors[u] += w * (rest**2 + variance)
+        noise, tau, nats = noise_of(counts, errors, noise)
         yield {
             "vectors": vectors,
             "predicted": mean + s * predicted,
@@ -98,7 +127,8 @@ def reference(ratings, model, n_epochs):
             "shared": shared,
             "each": each,
             "noise": noise,
-            "objective": 0.5 * (np.log(2 * np.pi / noise) + 1) + divergence / total,
+            "tau": tau,
+            "objective": (nats + divergence) / total,
         }
 
 
@@ -120,6 +150,7 @@ def test_epochs_are_those_of_loops(weighted, covariance):
     predicted = model.set_params(clip=False).predict(ratings.users, ratings.user_indices)
     np.testing.assert_allclose(predicted, last["predicted"], rtol=1e-9)
     assert model.noise_precision_[0] == pytest.approx(last["noise"], rel=1e-9)
+    np.testing.assert_allclose(model.user_reliabilities_, last["tau"], rtol=1e-9)
     for side in (0, 1):
         np.testing.assert_allclose(model.prior_means_[side], last["prior"][side][0], atol=1e-9)
         np.testing.assert_allclose(
@@ -134,6 +165,11 @@ def test_epochs_are_those_of_loops(weighted, covariance):
             np.testing.assert_allclose(kept[:, 0], diagonals, atol=1e-9)
         else:
             assert kept is None
+        of_biases = (model.user_bias_covariances_, model.item_bias_covariances_)[side]
+        if covariance == "mean":
+            np.testing.assert_allclose(of_biases, last["each"][side][:, -1], atol=1e-9)
+        else:
+            assert of_biases is None
 
 
 def bound(model, ratings):
@@ -142,7 +178,8 @@ def bound(model, ratings):
     p = np.column_stack([model.user_factors_ / np.sqrt(s), model.user_biases_ / s])
     q = np.column_stack([model.item_factors_ / np.sqrt(s), model.item_biases_ / s])
     weights = np.ones(ratings.n_ratings) if ratings.user_weights is None else ratings.user_weights
-    total = 0.0
+    errors, total = np.zeros(len(p)), 0.0
+    counts = np.bincount(ratings.users, weights=weights, minlength=len(p))
     pairs = zip(ratings.users, ratings.user_indices, strict=True)
     for (u, i), value, w in zip(pairs, ratings.user_values, weights, strict=True):
         # the second moment of the residual, the vectors being independent: E[v v'] = C + v v'
@@ -154,8 +191,8 @@ def bound(model, ratings):
         m = np.zeros((d + 2, d + 2))
         m[:d, :d], m[d, d + 1], m[d + 1, d] = -np.eye(d), -1, -1
         m[d + 1, d + 1] = (value - model.mean_) / s
-        square = np.trace(first @ m @ second @ m.T)
-        total += 0.5 * w * (np.log(2 * np.pi / noise) + noise * square)
+        errors[u] += w * np.trace(first @ m @ second @ m.T)
+    total += noise_nats(counts, errors, noise, model.user_reliabilities_)
     for side, vectors, covariances, rows in (
         (0, p, model.user_covariances_, ratings.users),
         (1, q, model.item_covariances_, ratings.user_indices),
@@ -246,13 +283,21 @@ def test_rows_may_have_priors_of_their_own(side, covariance):
     one = solve_side(*common, prior_means=means[:1])
     repeated = solve_side(*common, prior_means=np.tile(means[:1], (len(rows), 1)))
     np.testing.assert_allclose(one.means, repeated.means, rtol=1e-12, atol=1e-14)
-    assert of_each.uncertainty != of_all.uncertainty > 0
+    assert of_each.uncertainties.sum() != of_all.uncertainties.sum() > 0
+
+
+def reliabilities_found(model, features=None):
+    """As they are estimated of users whose ratings are folded in."""
+    told = model._told("users", features, model.user_ids_)
+    solved = model._solve_arrays(Rows.of(model.ratings_), model._factors(), "users", told)
+    return solved["reliabilities"]
 
 
 @COVARIANCES
 def test_explanations_add_up_to_the_folded_in_row(covariance):
     model = kept(covariance, small(weighted=True), clip=False)
     row = model.fold_in(model.ratings_)[4]
+    model.user_reliabilities_ = reliabilities_found(model)
     _, parts = model.explain(4, 7)
     from_row = model.inverse_transform(row[np.newaxis])[0, 7]
     assert parts.sum() + model.mean_ + model.item_biases_[7] == pytest.approx(from_row, rel=1e-9)
@@ -379,7 +424,7 @@ def test_same_bits_for_any_number_of_threads(covariance):
 
 
 @COVARIANCES
-def test_the_last_half_step_is_fold_in(covariance):
+def test_the_last_half_step_is_fold_in(covariance, monkeypatch):
     ratings = small()
     epochs = [
         VBMF(n_factors=4, covariance=covariance, max_iter=n, tol=0, random_state=0).fit(ratings)
@@ -387,11 +432,14 @@ def test_the_last_half_step_is_fold_in(covariance):
     ]
     before = epochs[0]
     # given the items of the fifth epoch, and what was learned in the fourth
-    for name in ("item_factors_", "item_biases_", "item_covariances_"):
-        setattr(before, name, getattr(epochs[1], name))
+    for name in ("factors", "biases", "covariances", "bias_covariances"):
+        setattr(before, f"item_{name}_", getattr(epochs[1], f"item_{name}_"))
     covariances = before.mean_covariances_.copy()
     covariances[1] = epochs[1].mean_covariances_[1]
     before.mean_covariances_ = covariances
+    monkeypatch.setattr(
+        "matfact.models._folding.reliabilities", lambda *_: before.user_reliabilities_
+    )
     rows = before.fold_in(ratings)
     # Rows without ratings are what was learned last.
     unrated = np.diff(ratings.user_indptr) == 0
@@ -455,7 +503,7 @@ def test_spreads_are_those_of_loops(covariance):
     users, items = [0, 3, 25, 3, 7], [4, 0, 2, 18, 4]  # user 25 and item 18 have no ratings
     predicted, std = model.predict(users, items, return_std=True)
     np.testing.assert_array_equal(predicted, model.predict(users, items))
-    s, noise = model.scale_, model.noise_precision_[0]
+    s, noise, tau = model.scale_, model.noise_precision_[0], model.user_reliabilities_
     vectors = [
         np.column_stack([model.user_factors_ / np.sqrt(s), model.user_biases_ / s]),
         np.column_stack([model.item_factors_ / np.sqrt(s), model.item_biases_ / s]),
@@ -467,13 +515,14 @@ def test_spreads_are_those_of_loops(covariance):
         own = (model.user_covariances_, model.item_covariances_)
         if covariance == "full":
             return own[side][row]
+        w = tau[places[0][places[side] == row]]
         x = vectors[1 - side][columns].copy()
         x[:, -1] = 1
-        other = len(x) * model.mean_covariances_[1 - side]
+        other = w.sum() * model.mean_covariances_[1 - side]
         if covariance == "diag":
-            other = np.diag(own[1 - side][columns, 0].sum(axis=0))
+            other = np.diag(w @ own[1 - side][columns, 0])
         other[-1] = other[:, -1] = 0
-        return np.linalg.inv(model.prior_precisions_[side] + noise * (x.T @ x + other))
+        return np.linalg.inv(model.prior_precisions_[side] + noise * ((x.T * w) @ x + other))
 
     rng = np.random.default_rng(0)
     for place, (u, i) in enumerate(zip(users, items, strict=True)):
@@ -482,7 +531,8 @@ def test_spreads_are_those_of_loops(covariance):
             for side, row in ((0, u), (1, i))
         ]
         sampled = (draws[0][:, :3] * draws[1][:, :3]).sum(axis=1) + draws[0][:, 3] + draws[1][:, 3]
-        assert std[place] == pytest.approx(s * np.sqrt(sampled.var() + 1 / noise), rel=0.01)
+        variance = sampled.var() + 1 / (noise * tau[u])
+        assert std[place] == pytest.approx(s * np.sqrt(variance), rel=0.01)
     assert std[2] > std[0]
 
 

@@ -121,7 +121,7 @@ class Alternating:
     def _squared_error(self) -> float:
         f, rows = self._factors, self._users
         return float(
-            pairs.squared_error(
+            pairs.squared_errors(
                 rows.indptr,
                 rows.indices,
                 rows.values,
@@ -132,7 +132,7 @@ class Alternating:
                 f.item_biases,
                 f.mean,
                 self._threads,
-            )
+            ).sum()
         )
 
 

@@ -1,7 +1,8 @@
 """The solver of Bayesian matrix factorization: a chain of draws, and what is kept of it.
 
 A sweep draws all items, then all users, each given all else; after each side its prior and its
-links, and in the end the noise. Everything is in the units of `matfact.models._posteriors`.
+links, and in the end the noise: that of all, then the reliabilities of users. Everything is in the
+units of `matfact.models._posteriors`.
 
 Samples that are kept stand side by side in the factors of the model, those of users divided by
 their number: the product of two long rows is then the mean over the samples of the products.
@@ -15,21 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.kernels import pairs
+from matfact.models._chain import CHAIN, KINDS, slot_of
 from matfact.models._drawing import draw_mean_and_precision
-from matfact.models._posteriors import (
-    SIDES,
-    draw_side,
-    scaled_vectors,
-    shared_shapes,
-    shared_start,
-    standardized,
-    with_unrated,
-)
+from matfact.models._noise import drawn_reliabilities, weighted
+from matfact.models._posteriors import SIDES, draw_side, with_unrated
+from matfact.models._units import scaled_vectors, standardized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
     from matfact.models._data import Rows
     from matfact.models._growing import Side
@@ -39,74 +35,13 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Arrays = dict[str, NDArray[Any]]
 
-__all__ = ["CHAIN", "DRAW_STREAM", "SAMPLES", "Gibbs", "chain_shapes", "chain_start", "slot_of"]
-
-CHAIN = ("prior_means", "prior_precisions", "noise_precision", "unrated_means")
-"""What is drawn of a side as a whole, or follows from the draws: where the chain stands."""
-
-SAMPLES = ("sample_means", "sample_unrated_means", "sample_precisions", "sample_noises", "n_kept")
-"""The same of the samples that are kept, and their number so far."""
+__all__ = ["DRAW_STREAM", "Gibbs"]
 
 DRAW_STREAM = 3
 """Marks the random numbers of sweeps among all that follow from one seed."""
 
-KINDS = ("influence", "feature_coefficient")
-"""What links draw, of which there are samples."""
-
 LEAST_SQUARES = 1e-8
 """Mean squared error that the noise is drawn with, at least."""
-
-
-def chain_shapes(
-    shape: tuple[int, int],
-    n_factors: int,
-    n_samples: int,
-    of_links: Mapping[str, tuple[int, ...] | None],
-) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the arrays of a chain and of its samples.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Users and items.
-    n_factors, n_samples : int
-    of_links : mapping of str to tuple
-        Shapes of the links' arrays: of what says something of rows there are samples, too.
-    """
-    size, of_sides = n_factors + 1, shared_shapes(n_factors)
-    shapes = {name: of_sides[name] for name in CHAIN}
-    shapes |= {
-        "sample_means": (n_samples, 2, size),
-        "sample_unrated_means": (n_samples, 2, size),
-        "sample_precisions": (n_samples, 2, size, size),
-        "sample_noises": (n_samples,),
-        "n_kept": (1,),
-    }
-    for name, n_rows in zip(("user", "item"), shape, strict=True):
-        shapes[f"{name}_factors"] = (n_rows, n_samples * n_factors)
-        shapes[f"{name}_biases"] = (n_rows,)
-        shapes[f"{name}_bias_samples"] = (n_rows, n_samples)
-        shapes[f"{name}_draws"] = (n_rows, size)
-        for kind in KINDS:
-            of_link = of_links.get(f"{name}_{kind}s")
-            if of_link is not None:
-                shapes[f"{name}_{kind}_samples"] = (of_link[0], n_samples * size)
-    return shapes
-
-
-def chain_start(shapes: Mapping[str, tuple[int, ...]], dtype: DTypeLike) -> Arrays:
-    """Return the arrays of a chain that has not begun; those of rows have a dtype of their own."""
-    start = shared_start(shapes["prior_means"][1] - 1)
-    arrays: Arrays = {}
-    for name, size in shapes.items():
-        is_of_rows = name.startswith(("user_", "item_")) and "feature" not in name
-        arrays[name] = np.zeros(size, dtype=dtype if is_of_rows else np.float64)
-    for name in CHAIN:
-        arrays[name][...] = start[name]
-    # What is solved for before the first sweep has a solution, too.
-    arrays["sample_precisions"][...] = start["prior_precisions"]
-    arrays["sample_noises"][...] = 1
-    return arrays
 
 
 class Gibbs:
@@ -145,9 +80,9 @@ class Gibbs:
         self.arrays = arrays
         self.best: BestState | None = None
         self._rows = {side: standardized(rows[side], mean, scale) for side in SIDES}
-        self._weights = {side: rows[side].counts() for side in SIDES}
-        self._there = {side: weights > 0 for side, weights in self._weights.items()}
-        self._n_ratings = float(self._weights["users"].sum())
+        self._counts = {side: rows[side].counts() for side in SIDES}
+        self._there = {side: counts > 0 for side, counts in self._counts.items()}
+        self._n_ratings = float(self._counts["users"].sum())
         self._links = links
         self._begin = begin
         self._scale = scale
@@ -175,14 +110,9 @@ class Gibbs:
         for side, other in zip(reversed(SIDES), SIDES, strict=True):
             if not self._draw_side(side, other, rng):
                 return math.nan
-        error = self._squared_error()
-        shape = (1 + self._n_ratings) / 2
-        rate = (1 + max(error, LEAST_SQUARES * self._n_ratings)) / 2
-        precision = rng.gamma(shape, 1 / rate)
-        self.arrays["noise_precision"][0] = precision
+        objective = self._draw_noise(rng)
         self._keep(number - self._burn_in)
-        mean_error = error / max(self._n_ratings, 1e-300)
-        return 0.5 * (math.log(2 * math.pi / precision) + precision * mean_error)
+        return objective
 
     def remedy(self) -> str:
         """Tell what to change when a value is not finite."""
@@ -193,7 +123,7 @@ class Gibbs:
             self.arrays[f"{name}_draws"][...] = scaled_vectors(
                 start[f"{name}_factors"], start[f"{name}_biases"], self._scale
             )
-        for name in CHAIN:
+        for name in (*CHAIN, "user_reliabilities"):
             self.arrays[name][...] = start[name]
 
     def _draw_side(self, side: Side, other: Side, rng: np.random.Generator) -> bool:
@@ -201,8 +131,10 @@ class Gibbs:
         place, arrays, there = SIDES.index(side), self.arrays, self._there[side]
         precision = arrays["prior_precisions"][place]
         own = arrays[f"{side[:-1]}_draws"]
+        tau = arrays["user_reliabilities"]
+        of_users = side == "users"
         drawn = draw_side(
-            self._rows[side],
+            weighted(self._rows[side], tau if of_users else None, None if of_users else tau),
             arrays[f"{other[:-1]}_draws"],
             precision,
             float(arrays["noise_precision"][0]),
@@ -224,15 +156,32 @@ class Gibbs:
             mean, learned = draw_mean_and_precision(deviations, rng, self._threads)
             arrays["prior_means"][place], arrays["prior_precisions"][place] = mean, learned
             arrays["unrated_means"][place] = self._links.unrated_mean(
-                side, vectors - mean, self._weights[side]
+                side, vectors - mean, self._counts[side]
             )
         return True
 
-    def _squared_error(self) -> float:
-        """Return the sum of squared errors of the draws."""
+    def _draw_noise(self, rng: np.random.Generator) -> float:
+        """Draw the precision of the noise and the reliabilities of users.
+
+        Returns
+        -------
+        float
+            Negative log likelihood of a rating.
+        """
+        errors, counts = self._squared_errors(), self._counts["users"]
+        tau, total = self.arrays["user_reliabilities"], self._n_ratings
+        error = max(float(tau @ errors), LEAST_SQUARES * total)
+        precision = rng.gamma((1 + total) / 2, 2 / (1 + error))
+        self.arrays["noise_precision"][0] = precision
+        tau[...] = drawn_reliabilities(counts, errors, precision, rng)
+        logarithms = total * math.log(2 * math.pi / precision) - float(counts @ np.log(tau))
+        return 0.5 * (logarithms + precision * float(tau @ errors)) / max(total, 1e-300)
+
+    def _squared_errors(self) -> Doubles:
+        """Return the sum of squared errors of the draws for each user."""
         users, items = self.arrays["user_draws"], self.arrays["item_draws"]
         rows = self._rows["users"]
-        squares = pairs.squared_error(
+        squares: Doubles = pairs.squared_errors(
             rows.indptr,
             rows.indices,
             rows.values,
@@ -244,7 +193,7 @@ class Gibbs:
             0.0,
             self._threads,
         )
-        return float(squares)
+        return squares
 
     def _keep(self, past: int) -> None:
         """Put the draws among the samples if it is their turn.
@@ -268,6 +217,7 @@ class Gibbs:
         arrays["sample_unrated_means"][slot] = arrays["unrated_means"]
         arrays["sample_precisions"][slot] = arrays["prior_precisions"]
         arrays["sample_noises"][slot] = arrays["noise_precision"][0]
+        arrays["user_reliability_samples"][:, slot] = arrays["user_reliabilities"]
         for name in ("user", "item"):
             self._keep_rows(name, slot, count)
 
@@ -288,8 +238,3 @@ class Gibbs:
             if f"{name}_{kind}s" in arrays:
                 kept = arrays[f"{name}_{kind}_samples"]
                 kept[:, slot_of(slot, draws.shape[1])] = arrays[f"{name}_{kind}s"]
-
-
-def slot_of(number: int, width: int) -> slice:
-    """Return the columns of a sample."""
-    return slice(number * width, (number + 1) * width)

@@ -170,7 +170,7 @@ class ImplicitAlternating(Alternating):
     def _over_interactions(self, values: NDArray[Any], weights: NDArray[Any] | None) -> float:
         factors: Factors = self._factors
         return float(
-            pairs.squared_error(
+            pairs.squared_errors(
                 self._loss.indptr,
                 self._loss.indices,
                 values,
@@ -181,5 +181,5 @@ class ImplicitAlternating(Alternating):
                 None,
                 0.0,
                 self._threads,
-            )
+            ).sum()
         )

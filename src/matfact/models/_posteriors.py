@@ -1,21 +1,21 @@
 """Posteriors of variational Bayes: what a half step computes, and what it is given.
 
 Everything here is in units in which ratings have mean 0 and mean square 1; vectors are factors and
-then the bias. Of each side three things are learned: the prior of its rows, and the mean covariance
-of their posteriors, weighted by the ratings that each takes part in. Where a model keeps the
-covariance of each row, those stand in place of the mean.
+then the bias. Of each side are learned: the prior of its rows, and the mean covariance of their
+posteriors, weighted by the ratings that each takes part in. Where a model keeps the covariance of
+each row, or of its bias with the rest, those stand in place of the mean.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matfact.kernels import vb
+from matfact.kernels import pairs, vb
 from matfact.models._products import product
+from matfact.models._units import design, standardized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,14 +32,12 @@ __all__ = [
     "SIDES",
     "Posteriors",
     "column_covariances",
-    "design",
     "draw_side",
+    "expected_errors",
     "moved_covariance",
-    "scaled_vectors",
     "shared_shapes",
     "shared_start",
     "solve_side",
-    "standardized",
     "with_unrated",
 ]
 
@@ -69,8 +67,10 @@ class Posteriors:
         Sums of the covariances, plain and weighted by the ratings of the rows.
     log_determinants : float
         Sum of their logarithms.
-    uncertainty : float
-        Expected squared error of the ratings, summed, beyond that of the means.
+    bias_covariances : ndarray of shape (n, n_factors + 1)
+        Of the bias of each row with the factors, and its variance.
+    uncertainties : ndarray of float64, shape (n,)
+        Expected squared error of the ratings of each row, summed, beyond that of the mean.
     n_failed : int
         Rows without a finite posterior.
     """
@@ -79,7 +79,8 @@ class Posteriors:
     covariances: Doubles
     weighted: Doubles
     log_determinants: float
-    uncertainty: float
+    bias_covariances: Floats
+    uncertainties: Doubles
     n_failed: int
 
 
@@ -119,7 +120,7 @@ def solve_side(
     Parameters
     ----------
     rows : Rows
-        Ratings in their own units.
+        Ratings in their own units; what they count depends on the reliability of users.
     factors : Factors
         With the other side as items.
     scale : float
@@ -141,9 +142,9 @@ def solve_side(
     noise = float(shared["noise_precision"][0])
     if prior_means is None:
         prior_means = shared["prior_means"][own][np.newaxis]
-    rows, size = standardized(rows, factors.mean, scale), other.shape[1]
-    means = np.zeros((len(rows), size), dtype=dtype)
-    n_failed, total, weighted, log_determinants, uncertainty = vb.posterior_rows(
+    rows = standardized(rows, factors.mean, scale)
+    means = np.zeros((len(rows), other.shape[1]), dtype=dtype)
+    n_failed, total, weighted, log_determinants, last_rows, uncertainties = vb.posterior_rows(
         rows.indptr,
         rows.indices,
         rows.values,
@@ -154,13 +155,46 @@ def solve_side(
         precision,
         product(prior_means, precision, n_threads),
         column_covariances(factors, shared, side),
+        factors.more_of_items.get("bias_covariances"),
         means,
         covariances,
         n_threads,
     )
-    # sum tr(T A^-1), T being what the ratings add to the prior in A = noise T + precision
-    uncertainty += (len(rows) * size - float(np.sum(precision * total))) / noise
-    return Posteriors(means, total, weighted, log_determinants, max(uncertainty, 0.0), n_failed)
+    return Posteriors(
+        means, total, weighted, log_determinants, last_rows, np.maximum(uncertainties, 0), n_failed
+    )
+
+
+def expected_errors(
+    rows: Rows, factors: Factors, scale: float, uncertainties: Doubles, n_threads: int
+) -> Doubles:
+    """Return the sum of the expected squared errors of the ratings of each row, in squared units.
+
+    Parameters
+    ----------
+    rows : Rows
+        Ratings of the users of `factors`, in their own units.
+    factors : Factors
+    scale : float
+        Unit of the result.
+    uncertainties : ndarray of shape (n,)
+        What it is more than that of the means.
+    n_threads : int
+    """
+    squares = pairs.squared_errors(
+        rows.indptr,
+        rows.indices,
+        rows.values,
+        rows.weights,
+        factors.user_factors,
+        factors.item_factors,
+        factors.user_biases,
+        factors.item_biases,
+        factors.mean,
+        n_threads,
+    )
+    errors: Doubles = squares / scale**2 + uncertainties
+    return errors
 
 
 def draw_side(
@@ -213,20 +247,6 @@ def draw_side(
     return None if n_failed else drawn
 
 
-def standardized(rows: Rows, mean: float, scale: float) -> Rows:
-    """Return ratings in units of the solver."""
-    of = rows.values.dtype.type
-    return replace(rows, values=(rows.values - of(mean)) / of(scale))
-
-
-def design(factors: Factors, scale: float) -> tuple[Floats, Floats]:
-    """Return what the vectors of users are multiplied with, (factors, 1), and the items' biases."""
-    vectors = scaled_vectors(factors.item_factors, factors.item_biases, scale)
-    offsets = vectors[:, -1].copy()
-    vectors[:, -1] = 1
-    return vectors, offsets
-
-
 def column_covariances(factors: Factors, shared: dict[str, Any], side: Side) -> Floats:
     """Return the covariance of each item of `factors` or their mean, or diagonals.
 
@@ -265,7 +285,7 @@ def with_unrated(means: Doubles, unrated: NDArray[np.bool_], unrated_mean: Doubl
     return means + unrated[:, np.newaxis] * unrated_mean
 
 
-def moved_covariance(covariance: Doubles, precision: Doubles, of_mean: Doubles) -> Doubles:
+def moved_covariance(covariance: Floats, precision: Doubles, of_mean: Doubles) -> Doubles:
     """Return what the uncertainty of the prior's mean adds to the covariance of a row, or of each.
 
     Parameters
@@ -276,14 +296,8 @@ def moved_covariance(covariance: Doubles, precision: Doubles, of_mean: Doubles) 
         Of the prior; covariance of its mean.
     """
     if covariance.shape[-2] == 1:
-        return covariance**2 * np.diagonal(precision @ of_mean @ precision)
+        squares: Doubles = np.square(covariance) * np.diagonal(precision @ of_mean @ precision)
+        return squares
     gain = covariance @ precision
     moved: Doubles = gain @ of_mean @ np.swapaxes(gain, -1, -2)
     return moved
-
-
-def scaled_vectors(factors: Floats, biases: Floats | None, scale: float) -> Floats:
-    """Return factors and biases, side by side, in units of the solver."""
-    assert biases is not None  # noqa: S101 (the model always has them)
-    root = factors.dtype.type(math.sqrt(scale))
-    return np.column_stack([factors / root, biases / factors.dtype.type(scale)])

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matfact.models._data import Rows
-from matfact.models._posteriors import SIDES, moved_covariance, scaled_vectors, solve_side
+from matfact.models._noise import weighted
+from matfact.models._posteriors import SIDES, moved_covariance, solve_side
+from matfact.models._units import scaled_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +78,12 @@ class _Rows:
             covariances[:-1] = kept[wanted]
         else:
             assert ratings is not None  # noqa: S101 (the caller has asked for them)
-            rows = Rows.of(ratings).chosen(wanted)
+            own = factors.more_of_users.get("reliabilities")
+            rows = weighted(
+                Rows.of(ratings).chosen(wanted),
+                None if own is None else own[wanted],
+                factors.more_of_items.get("reliabilities"),
+            )
             solve_side(rows, factors, scale, shared, side, n_threads, covariances=covariances[:-1])
             if of_links is not None:
                 moved = moved_covariance(covariances[:-1], precision, of_links)
@@ -105,7 +112,8 @@ def variances(
     of_users = _Rows.of(users, ratings, factors, *common, "users", n_threads)
     by_items = None if ratings is None else ratings.transpose()
     of_items = _Rows.of(items, by_items, factors.transposed(), *common, "items", n_threads)
-    out = np.full(len(users), 1 / float(shared["noise_precision"][0]))
+    noises = 1 / factors.more_of_users["reliabilities"]
+    out = np.where(users < 0, noises.mean(), noises[users]) / float(shared["noise_precision"][0])
     n_pairs = max(BLOCK_NUMBERS // of_users.covariances[0].size, 1)
     for start in range(0, len(users), n_pairs):
         some = slice(start, start + n_pairs)

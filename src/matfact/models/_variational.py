@@ -6,24 +6,27 @@ Everything here is in the units of `matfact.models._posteriors`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from matfact.kernels import pairs
+from matfact.models._noise import learned_noise, weighted
 from matfact.models._posteriors import (
     SIDES,
-    design,
+    expected_errors,
     moved_covariance,
+    shared_start,
     solve_side,
     with_unrated,
 )
 from matfact.models._products import product
+from matfact.models._start import normal_start
+from matfact.models._units import design, ratings_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from matfact.models._data import Rows
     from matfact.models._factors import Factors
@@ -34,13 +37,46 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["Variational"]
+__all__ = ["Covariance", "Variational", "row_shapes", "variational_start"]
 
-LEAST_NOISE = 1e-8
-"""Variance of noise, at least: ratings without any would want infinite precision."""
+Covariance: TypeAlias = Literal["mean", "full", "diag"]
+
+SPREAD = 0.4
+"""Length of a row of factors at the start, for ratings of unit scale."""
 
 PRIOR_WEIGHT = 1.0
 """Rows of variance 1 that the prior of a side is learned with besides the real ones."""
+
+
+def row_shapes(
+    shape: tuple[int, int], n_factors: int, covariance: Covariance
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what is kept of the uncertainty of rows."""
+    size = n_factors + 1
+    own: dict[Covariance, tuple[str, tuple[int, ...]]] = {
+        "mean": ("bias_covariances", (size,)),
+        "full": ("covariances", (size, size)),
+        "diag": ("covariances", (1, size)),
+    }
+    name, of_row = own[covariance]
+    return {f"{side}_{name}": (n, *of_row) for side, n in zip(("user", "item"), shape, strict=True)}
+
+
+def variational_start(
+    shape: tuple[int, int],
+    n_factors: int,
+    covariance: Covariance,
+    dtype: DTypeLike,
+    seed: int,
+    scale: float,
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays that a training begins with, but for links."""
+    arrays = normal_start(shape, n_factors, np.dtype(dtype), seed, scale, SPREAD)
+    arrays["item_factors"][...] = 0  # an epoch begins with the items
+    arrays["user_reliabilities"] = np.ones(shape[0])
+    for name, of_rows in row_shapes(shape, n_factors, covariance).items():
+        arrays[name] = np.zeros(of_rows, dtype=dtype)
+    return arrays | shared_start(n_factors)
 
 
 class Variational:
@@ -53,8 +89,8 @@ class Variational:
     factors : Factors
         Made of `arrays`.
     arrays : dict of str to ndarray
-        Factors and biases in units of the ratings, what `SHARED` names, and perhaps the covariance
-        of each row, which then belongs to `factors`, too.
+        Factors and biases in units of the ratings, what `SHARED` names, the reliabilities of users,
+        and the covariance of each row or of its bias, which belong to `factors`, too.
     scale : float
         Unit of the solver.
     n_threads : int
@@ -72,12 +108,22 @@ class Variational:
         self.arrays = arrays
         self._links = links
         self.best: BestState | None = None
-        self._rows = rows
+        self._ratings = rows
         self._factors = factors
         self._scale = scale
         self._threads = n_threads
+        self._counts: dict[str, Doubles] = {side: rows[side].counts() for side in SIDES}
+        self._n_ratings = float(self._counts["users"].sum())
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Let ratings count as much as the reliabilities of users say."""
+        tau = self.arrays["user_reliabilities"]
+        self._rows = {
+            "users": weighted(self._ratings["users"], tau, None),
+            "items": weighted(self._ratings["items"], None, tau),
+        }
         self._weights = {side: rows.counts() for side, rows in self._rows.items()}
-        self._n_ratings = float(self._weights["users"].sum())
 
     def epoch(self, number: int) -> float:  # noqa: ARG002 (all epochs are alike)
         """Compute the posteriors of all items, then of all users; learn what they share.
@@ -87,7 +133,7 @@ class Variational:
         float
             Negative evidence bound for each rating, in nats; NaN if training diverged.
         """
-        divergence, uncertainty = 0.0, 0.0
+        divergence, uncertainties = 0.0, np.zeros(len(self._ratings["users"]))
         sides: tuple[tuple[Side, Factors], ...] = (
             ("items", self._factors.transposed()),
             ("users", self._factors),
@@ -107,14 +153,11 @@ class Variational:
                 return math.nan
             learned, moved = self._learn_side(side, found)
             divergence += learned
-            # Of the users in the end, given the items as they are.
-            uncertainty = found.uncertainty + self._uncertainty_of_links(moved)
+            if side == "users":  # the last, given the items as they are
+                uncertainties = found.uncertainties + self._uncertainties_of_links(moved)
         if not self._n_ratings:
             return divergence
-        error = self._learn_noise(uncertainty)
-        precision = float(self.arrays["noise_precision"][0])
-        fit = 0.5 * (math.log(2 * math.pi / precision) + precision * error)
-        return fit + divergence / self._n_ratings
+        return (self._learn_noise(uncertainties) + divergence) / self._n_ratings
 
     def remedy(self) -> str:
         """Tell what to change when a value is not finite."""
@@ -123,7 +166,7 @@ class Variational:
     def _prior_means(self, side: str) -> Doubles:
         place = SIDES.index(side)
         means = self.arrays["prior_means"][place] + np.atleast_2d(self._links.means(side))
-        return with_unrated(means, self._weights[side] == 0, self.arrays["unrated_means"][place])
+        return with_unrated(means, self._counts[side] == 0, self.arrays["unrated_means"][place])
 
     def _learn_side(self, side: str, found: Posteriors) -> tuple[float, Doubles | float]:
         """Learn from the posteriors of a side.
@@ -141,21 +184,26 @@ class Variational:
         mean_covariance = found.weighted / max(weights.sum(), 1e-300)
         self.arrays["mean_covariances"][place] = mean_covariance
         # Rows without ratings are where the prior was, and tell nothing about it.
-        there = weights > 0
+        there = self._counts[side] > 0
         n_rows = int(np.count_nonzero(there))
         if not n_rows:
             self._store(side, found.means)
             return 0.0, 0.0
         precision = self.arrays["prior_precisions"][place].copy()
-        covariance = np.linalg.inv(precision)
         missing = len(weights) - n_rows
-        spread = found.covariances - missing * covariance
-        log_determinants = found.log_determinants - missing * float(
-            np.linalg.slogdet(covariance)[1]
-        )
+        spread, log_determinants = found.covariances.copy(), found.log_determinants
+        if missing:
+            covariance = np.linalg.inv(precision)
+            spread -= missing * covariance
+            log_determinants -= missing * float(np.linalg.slogdet(covariance)[1])
         means = found.means.astype(np.float64)
-        center = (means - self._links.means(side))[there].mean(axis=0)
-        divergence = self._links.step(side, means - center, precision, spread / n_rows)
+        rated: Any = there if missing else slice(None)  # spares copies
+        center = (means - self._links.means(side))[rated].mean(axis=0)
+        deviations = means - center
+        divergence = self._links.step(side, deviations, precision, spread / n_rows)
+        of_biases = self.arrays.get(f"{side[:-1]}_bias_covariances")
+        if of_biases is not None:
+            of_biases[...] = found.bias_covariances
         moved: Doubles | float = 0.0
         link_covariance = self._links.covariance(side)
         if not isinstance(link_covariance, float):
@@ -166,16 +214,18 @@ class Variational:
             each = self.arrays.get(f"{side[:-1]}_covariances")
             if each is not None:
                 each += moved_covariance(each, precision, link_covariance).astype(each.dtype)
-        deviations = (means - center - self._links.means(side))[there]
-        spread += product(deviations, deviations, self._threads, transposed=True)
+            if of_biases is not None:
+                of_biases += moved[-1].astype(of_biases.dtype)
+        unexplained = (deviations - self._links.means(side))[rated]
+        spread += product(unexplained, unexplained, self._threads, transposed=True)
         total = spread + PRIOR_WEIGHT * np.eye(size)
         learned = np.linalg.inv((total + total.T) / 2 / (n_rows + PRIOR_WEIGHT))
         self.arrays["prior_means"][place] = center
         self.arrays["unrated_means"][place] = self._links.unrated_mean(
-            side, means - center, weights
+            side, deviations, self._counts[side]
         )
-        # What was just learned is all that is known of a row without ratings.
-        found.means[~there] = np.broadcast_to(self._prior_means(side), means.shape)[~there]
+        if missing:  # what was just learned is all that is known of a row without ratings
+            found.means[~there] = np.broadcast_to(self._prior_means(side), means.shape)[~there]
         self._store(side, found.means)
         self.arrays["prior_precisions"][place] = (learned + learned.T) / 2
         log_determinant = float(np.linalg.slogdet(learned)[1])
@@ -183,8 +233,8 @@ class Variational:
         of_prior = PRIOR_WEIGHT * (np.trace(learned) - log_determinant)
         return divergence + 0.5 * float(of_rows + of_prior), moved
 
-    def _uncertainty_of_links(self, moved: Doubles | float) -> float:
-        """Return what `moved` of the users adds to the sum of expected squared errors."""
+    def _uncertainties_of_links(self, moved: Doubles | float) -> Doubles | float:
+        """Return what `moved` of the users adds to the expected squared errors of each."""
         if isinstance(moved, float):
             return 0.0
         vectors = design(self._factors, self._scale)[0].astype(np.float64)
@@ -192,30 +242,41 @@ class Variational:
         of_design[-1] = of_design[:, -1] = 0
         weighted = vectors * self._weights["items"][:, np.newaxis]
         products = product(weighted, vectors, self._threads, transposed=True)
-        products += self._n_ratings * of_design
-        return float(np.sum(products * moved))
+        weights = self._weights["users"]
+        products += weights.sum() * of_design
+        added: Doubles = weights * (float(np.sum(products * moved)) / weights.sum())
+        return added
 
     def _store(self, side: str, means: Floats) -> None:
         """Put means into the arrays, in units of the ratings."""
-        name, dtype = side[:-1], means.dtype
-        self.arrays[f"{name}_factors"][...] = means[:, :-1] * dtype.type(math.sqrt(self._scale))
-        self.arrays[f"{name}_biases"][...] = means[:, -1] * dtype.type(self._scale)
+        factors, biases = ratings_vectors(means, self._scale)
+        self.arrays[f"{side[:-1]}_factors"][...] = factors
+        self.arrays[f"{side[:-1]}_biases"][...] = biases
 
-    def _learn_noise(self, uncertainty: float) -> float:
-        """Set the precision of the noise; return the expected squared error of a rating."""
-        rows, factors = self._rows["users"], self._factors
-        squares = pairs.squared_error(
-            rows.indptr,
-            rows.indices,
-            rows.values,
-            rows.weights,
-            factors.user_factors,
-            factors.item_factors,
-            factors.user_biases,
-            factors.item_biases,
-            factors.mean,
+    def _learn_noise(self, uncertainties: Doubles) -> float:
+        """Learn the precision of the noise and the reliabilities of users.
+
+        Parameters
+        ----------
+        uncertainties : ndarray of shape (n_users,)
+            What the expected squared error of each user is more than that of the means, as the
+            ratings count by now.
+
+        Returns
+        -------
+        float
+            Negative logarithm of the likelihood of the ratings, in nats.
+        """
+        errors = expected_errors(
+            self._ratings["users"],
+            self._factors,
+            self._scale,
+            uncertainties / self.arrays["user_reliabilities"],
             self._threads,
         )
-        error = (float(squares) / self._scale**2 + uncertainty) / self._n_ratings
-        self.arrays["noise_precision"][0] = 1 / max(error, LEAST_NOISE)
-        return error
+        precision = self.arrays["noise_precision"]
+        precision[0], self.arrays["user_reliabilities"][...], nats = learned_noise(
+            self._counts["users"], errors, float(precision[0])
+        )
+        self._weigh()
+        return nats

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from matfact._validation import check_integer
-from matfact.exceptions import DivergenceError
 from matfact.models._bayesian import BayesianModel, assumed_parts
+from matfact.models._chain import CHAIN, SAMPLES, chain_shapes, chain_start, slot_of
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
-from matfact.models._gibbs import CHAIN, SAMPLES, Gibbs, chain_shapes, chain_start, slot_of
+from matfact.models._folding import solve_new
+from matfact.models._gibbs import Gibbs
 from matfact.models._linking import (
     LINK_OWN,
     LINK_SHARED,
@@ -21,10 +22,9 @@ from matfact.models._linking import (
     feature_means,
     rated_means,
 )
-from matfact.models._posteriors import SIDES, draw_side, shared_start, standardized, with_unrated
-from matfact.models._start import normal_start
-from matfact.models._variational import Variational
-from matfact.models.vbmf import SPREAD
+from matfact.models._posteriors import SIDES, with_unrated
+from matfact.models._units import standardized
+from matfact.models._variational import Variational, variational_start
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -186,6 +186,8 @@ class BPMF(BayesianModel):
     n_kept_: NDArray[np.float64]
     user_draws_: NDArray[np.floating[Any]]
     item_draws_: NDArray[np.floating[Any]]
+    user_reliabilities_: NDArray[np.floating[Any]]
+    user_reliability_samples_: NDArray[np.floating[Any]]
     user_bias_samples_: NDArray[np.floating[Any]]
     item_bias_samples_: NDArray[np.floating[Any]]
     user_influence_samples_: NDArray[np.floating[Any]] | None
@@ -195,6 +197,8 @@ class BPMF(BayesianModel):
 
     _own_arrays: ClassVar[tuple[str, ...]] = (
         *LINK_OWN,
+        "user_reliabilities",
+        "user_reliability_samples",
         "user_draws",
         "item_draws",
         "user_bias_samples",
@@ -275,11 +279,9 @@ class BPMF(BayesianModel):
 
         def begin() -> dict[str, NDArray[Any]]:
             n_factors = arrays["sample_means"].shape[2] - 1
-            start = normal_start(
-                ratings.shape, n_factors, np.dtype(self.dtype), seed, self.scale_, SPREAD
+            start = variational_start(
+                ratings.shape, n_factors, "mean", self.dtype, seed, self.scale_
             )
-            start["item_factors"][...] = 0
-            start |= shared_start(n_factors)
             factors = Factors.from_arrays(start, mean, ratings.mean)
             solver = Variational(rows, factors, start, links, self.scale_, self._threads())
             for number in range(1, START_EPOCHS + 1):
@@ -399,7 +401,9 @@ class BPMF(BayesianModel):
             predicted = np.einsum("nf,nf->n", p[:, :-1], q[:, :-1]) + p[:, -1] + q[:, -1]
             total += predicted
             squares += predicted**2
-            spread += 1 / self.sample_noises_[number]
+            noises = 1 / self.user_reliability_samples_[:, number].astype(np.float64)
+            noises = np.where(users < 0, noises.mean(), noises[users])
+            spread += noises / self.sample_noises_[number]
             for place, other, positions in ((0, q, users), (1, p, items)):
                 unknown = positions < 0
                 if unknown.any():
@@ -449,30 +453,16 @@ class BPMF(BayesianModel):
 
         `told` has a column for each number of each sample.
         """
-        place, count = SIDES.index(side), self._n_used()
+        count = self._n_used()
         size, dtype = self.sample_means_.shape[2], factors.item_factors.dtype
         own = np.zeros((len(rows), factors.item_factors.shape[1]), dtype=dtype)
         biases = np.zeros((len(rows), len(self.sample_noises_)), dtype=dtype)
-        rows = standardized(rows, self.mean_, self.scale_)
+        reliabilities = np.ones_like(biases)
         share = math.sqrt(self.scale_) / (count if side == "users" else 1)
         newest = (max(int(self.n_kept_[0]), 1) - 1) % len(self.sample_noises_)
         draws = np.zeros((len(rows), size), dtype=dtype)
         for number in range(count):
-            found = draw_side(
-                rows,
-                self._vectors(factors, number, of_users=side == "items"),
-                self.sample_precisions_[number, place],
-                float(self.sample_noises_[number]),
-                self._sample_prior_means(rows, factors, place, number, told),
-                None,
-                self._threads(),
-            )
-            if found is None:
-                raise DivergenceError(
-                    "some rows have no finite solution; use dtype=float64 if ratings are very "
-                    "large",
-                    self.n_iter_,
-                )
+            found, reliabilities[:, number] = self._solve_sample(rows, factors, side, number, told)
             own[:, slot_of(number, size - 1)] = found[:, :-1] * dtype.type(share)
             biases[:, number] = found[:, -1]
             if number == newest:
@@ -487,10 +477,49 @@ class BPMF(BayesianModel):
             "bias_samples": biases,
             "draws": draws,  # the chain goes on with rows that fit the others
         }
+        if side == "users":
+            solved["reliability_samples"] = reliabilities
+            solved["reliabilities"] = reliabilities[:, newest].copy()
         if "influence_samples" in factors.more_of_users:
             shape = len(rows), factors.more_of_users["influence_samples"].shape[1]
             solved["influence_samples"] = np.zeros(shape, dtype=dtype)
         return solved | self._further_rows(rows, factors, side, mean_told)
+
+    def _solve_sample(
+        self, rows: Rows, factors: Factors, side: Side, number: int, told: Doubles | None
+    ) -> tuple[Floats, Floats | float]:
+        """Return the means of the rows' posteriors given a sample, and the reliabilities of users.
+
+        Numbers are in units of the solver.
+        """
+        vectors, more = self._vectors(factors, number, of_users=side == "items"), {}
+        if side == "items":
+            more["reliabilities"] = factors.more_of_items["reliability_samples"][:, number]
+        given = Factors(
+            np.zeros((0, vectors.shape[1] - 1), dtype=vectors.dtype),
+            vectors[:, :-1].copy(),
+            np.zeros(0, dtype=vectors.dtype),
+            vectors[:, -1].copy(),
+            0.0,
+            0.0,
+            more_of_items=more,
+        )
+        shared = {
+            "noise_precision": self.sample_noises_[number : number + 1],
+            "prior_precisions": self.sample_precisions_[number],
+            "mean_covariances": np.zeros_like(self.sample_precisions_[number]),
+        }
+        found, tau = solve_new(
+            standardized(rows, self.mean_, self.scale_),
+            given,
+            1.0,
+            shared,
+            side,
+            self._threads(),
+            self.n_iter_,
+            self._sample_prior_means(rows, factors, SIDES.index(side), number, told),
+        )
+        return found.means, tau.get("reliabilities", 1.0)
 
     def _sample_prior_means(
         self, rows: Rows, factors: Factors, place: int, number: int, told: Doubles | None
@@ -513,7 +542,6 @@ class BPMF(BayesianModel):
         return feature_means(rows, own, self._threads())
 
     def _contributions(self, row: Rows, item: int, user: int) -> Doubles:
-        del user  # what features say of users is not kept for each sample
         factors, count = self._factors(), self._n_used()
         weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
         values = (row.values.astype(np.float64) - self.mean_) / self.scale_
@@ -524,7 +552,8 @@ class BPMF(BayesianModel):
             offsets = vectors[row.indices, -1]
             vectors[:, -1] = 1
             rated = vectors[row.indices]
-            precision, noise = self.sample_precisions_[number, 0], self.sample_noises_[number]
+            precision = self.sample_precisions_[number, 0]
+            noise = self.sample_noises_[number] * self.user_reliability_samples_[user, number]
             normal = noise * (rated.T * weights) @ rated + precision
             direction = np.linalg.solve(normal, vectors[item])
             total += noise * weights * (values - offsets) * (rated @ direction)

@@ -269,7 +269,7 @@ class _NonNegative(Alternating):
             return of_ratings
         rows, threads = self._users, self._threads
         users = als.gram_matrix(self._factors.user_factors, threads)
-        predicted = pairs.squared_error(
+        predicted = pairs.squared_errors(
             rows.indptr,
             rows.indices,
             np.zeros_like(rows.values),
@@ -281,4 +281,4 @@ class _NonNegative(Alternating):
             0.0,
             threads,
         )
-        return of_ratings + float(np.sum(users * gram)) - float(predicted)
+        return of_ratings + float(np.sum(users * gram)) - float(predicted.sum())

@@ -3,28 +3,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from matfact.exceptions import DivergenceError
 from matfact.models._bayesian import BayesianModel, assumed_parts
 from matfact.models._data import Rows
 from matfact.models._factors import Factors
+from matfact.models._folding import solve_new
 from matfact.models._linking import LINK_OWN, LINK_SHARED, Links
 from matfact.models._posteriors import (
     SHARED,
     SIDES,
     column_covariances,
-    design,
     moved_covariance,
     shared_shapes,
-    shared_start,
-    solve_side,
 )
-from matfact.models._start import normal_start
 from matfact.models._uncertainty import variances
-from matfact.models._variational import Variational
+from matfact.models._units import design, ratings_vectors
+from matfact.models._variational import Covariance, Variational, row_shapes, variational_start
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -32,14 +29,14 @@ if TYPE_CHECKING:
     from matfact._random import RandomStateLike
     from matfact.models._growing import Floats, Side
     from matfact.models._linking import LinkedSides
+    from matfact.models._posteriors import Posteriors
     from matfact.ratings import Ratings
 
 __all__ = ["VBMF"]
 
-Covariance: TypeAlias = Literal["mean", "full", "diag"]
 
-SPREAD = 0.4
-"""Length of a row of factors at the start, for ratings of unit scale."""
+KEPT = ("user_covariances", "item_covariances", "user_bias_covariances", "item_bias_covariances")
+"""What may be kept of the uncertainty of each row."""
 
 
 class VBMF(BayesianModel):
@@ -225,10 +222,13 @@ class VBMF(BayesianModel):
     mean_covariances_: NDArray[np.float64]
     noise_precision_: NDArray[np.float64]
     unrated_means_: NDArray[np.float64]
+    user_reliabilities_: NDArray[np.float64]
     user_covariances_: NDArray[np.floating[Any]] | None
     item_covariances_: NDArray[np.floating[Any]] | None
+    user_bias_covariances_: NDArray[np.floating[Any]] | None
+    item_bias_covariances_: NDArray[np.floating[Any]] | None
 
-    _own_arrays: ClassVar[tuple[str, ...]] = ("user_covariances", "item_covariances", *LINK_OWN)
+    _own_arrays: ClassVar[tuple[str, ...]] = ("user_reliabilities", *KEPT, *LINK_OWN)
     _shared_arrays: ClassVar[tuple[str, ...]] = (*SHARED, *LINK_SHARED)
 
     def __init__(
@@ -273,16 +273,10 @@ class VBMF(BayesianModel):
         return self._start_of(ratings, seed, self._n_factors_again())
 
     def _start_of(self, ratings: Ratings, seed: int, n_factors: int) -> dict[str, NDArray[Any]]:
-        arrays = normal_start(
-            ratings.shape, n_factors, np.dtype(self.dtype), seed, self._unit(ratings), SPREAD
+        arrays = variational_start(
+            ratings.shape, n_factors, self.covariance, self.dtype, seed, self._unit(ratings)
         )
-        arrays["item_factors"][...] = 0  # an epoch begins with the items
-        if self.covariance != "mean":
-            size = n_factors + 1
-            height = size if self.covariance == "full" else 1
-            for side, n_rows in zip(("user", "item"), ratings.shape, strict=True):
-                arrays[f"{side}_covariances"] = np.zeros((n_rows, height, size), dtype=self.dtype)
-        return arrays | self._link_start(ratings, n_factors) | shared_start(n_factors)
+        return arrays | self._link_start(ratings, n_factors)
 
     def _unit(self, ratings: Ratings) -> float:
         return self._scale_of(ratings, self._mean_of(ratings))
@@ -368,13 +362,11 @@ class VBMF(BayesianModel):
         return predicted, np.sqrt(variance).reshape(of_users.shape)
 
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
-        n_factors, kept = self.n_factors_, _kept(self.user_covariances_)
-        shapes: dict[str, tuple[int, ...] | None] = {**shared_shapes(n_factors)}
-        height = n_factors + 1 if kept == "full" else 1
-        for side, rows in (("user", self.user_factors_), ("item", self.item_factors_)):
-            shape = (len(rows), height, n_factors + 1)
-            shapes[f"{side}_covariances"] = None if kept == "mean" else shape
-        return shapes | super()._further_shapes()
+        shape = len(self.user_factors_), len(self.item_factors_)
+        own = row_shapes(shape, self.n_factors_, _kept(self.user_covariances_))
+        shapes: dict[str, tuple[int, ...] | None] = {name: own.get(name) for name in KEPT}
+        shapes["user_reliabilities"] = shape[:1]
+        return shapes | shared_shapes(self.n_factors_) | super()._further_shapes()
 
     def _shared(self) -> dict[str, Any]:
         return {name: getattr(self, f"{name}_") for name in SHARED}
@@ -393,35 +385,41 @@ class VBMF(BayesianModel):
     ) -> dict[str, Floats]:
         like = factors.more_of_users.get("covariances")
         own = None if like is None else np.zeros((len(rows), *like.shape[1:]), dtype=like.dtype)
-        found = solve_side(
+        prior_means = self._prior_means(rows, factors, side, told)
+        found, solved = solve_new(
             rows,
             factors,
             self.scale_,
             self._shared(),
             side,
             self._threads(),
-            prior_means=self._prior_means(rows, factors, side, told),
-            covariances=own,
+            self.n_iter_,
+            prior_means,
+            own,
         )
-        if found.n_failed:
-            raise DivergenceError(
-                f"{found.n_failed} rows have no finite solution; use dtype=float64 if ratings are "
-                "very large",
-                self.n_iter_,
-            )
-        of_links = self._link_covariance(side)
-        if own is not None and of_links is not None:
-            precision = self.prior_precisions_[SIDES.index(side)]
-            own += moved_covariance(own, precision, of_links).astype(own.dtype)
-        dtype = found.means.dtype
-        root = dtype.type(np.sqrt(self.scale_))
-        solved: dict[str, Floats] = {
-            "factors": found.means[:, :-1] * root,
-            "biases": found.means[:, -1] * dtype.type(self.scale_),
-        }
-        if own is not None:
-            solved["covariances"] = own
-        return solved | self._further_rows(rows, factors, side, told)
+        solved["factors"], solved["biases"] = ratings_vectors(found.means, self.scale_)
+        return (
+            solved
+            | self._uncertain_rows(found, own, side)
+            | self._further_rows(rows, factors, side, told)
+        )
+
+    def _uncertain_rows(
+        self, found: Posteriors, covariances: Floats | None, side: Side
+    ) -> dict[str, Floats]:
+        """Return by name what is kept of the uncertainty of solved rows."""
+        name, kept = "covariances", covariances
+        if kept is None:
+            name, kept = "bias_covariances", found.bias_covariances
+        of_links, place = self._link_covariance(side), SIDES.index(side)
+        if of_links is not None:
+            precision = self.prior_precisions_[place]
+            if covariances is None:
+                mean = self.mean_covariances_[place]
+                kept = kept + moved_covariance(mean, precision, of_links)[-1].astype(kept.dtype)
+            else:
+                kept += moved_covariance(kept, precision, of_links).astype(kept.dtype)
+        return {name: kept}
 
     def _contributions(self, row: Rows, item: int, user: int) -> NDArray[np.float64]:
         factors, shared, scale = self._factors(), self._shared(), self.scale_
@@ -431,9 +429,11 @@ class VBMF(BayesianModel):
         columns = columns[np.minimum(row.indices, len(columns) - 1)]  # one may stand for all
         if columns.shape[1] == 1:
             columns = columns * np.eye(columns.shape[2])
-        correlations = columns[:, -1].copy()
+        last_rows = factors.more_of_items.get("bias_covariances")
+        correlations = (columns[:, -1] if last_rows is None else last_rows[row.indices]).copy()
         correlations[:, -1] = columns[:, -1] = columns[:, :, -1] = 0
         weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
+        weights *= self.user_reliabilities_[user]
         rated = vectors[row.indices]
         covariance = np.tensordot(weights, columns, axes=1)
         normal = noise * ((rated.T * weights) @ rated + covariance) + precision

@@ -36,7 +36,7 @@ __all__ = ["model_from", "packed"]
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 SIDES = ("user", "item")
-AXES = {"biases": 1, "covariances": 3}
+AXES = {"biases": 1, "reliabilities": 1, "covariances": 3}
 PRECISIONS = ("precision", "precisions", "noises")
 """Ends of the names of arrays whose numbers, or matrices, are above 0."""
 LARGEST_SIDE = 2**31 - 1
@@ -253,6 +253,8 @@ def _rows(arrays: Arrays, attribute: str, kind: str, shape: tuple[int, int]) -> 
             f"array {name} of dtype {array.dtype} and shape {array.shape} does not fit {size} rows"
         )
     _check_finite(array, name)
+    if "_reliabilit" in name and not array.min() > 0:
+        raise ModelFileError(f"array {name} holds a number that is not above 0")
     return array
 
 

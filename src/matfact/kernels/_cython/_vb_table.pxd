@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "simd/vb_dispatch.h" nogil:
     ctypedef struct VbRows:
-        Py_ssize_t n_features, padded
+        Py_ssize_t n_features, padded, size
         const int64_t *indptr
         const int32_t *indices
         const void *values
@@ -11,10 +11,13 @@ cdef extern from "simd/vb_dispatch.h" nogil:
         const void *other
         const void *offsets
         const void *precision
+        const double *border
         const void *mean_covariance
         const double *mean_correlation
+        const void *prior
         const void *columns
         Py_ssize_t column_size
+        const void *last_rows
         int each
         const double *shift
         Py_ssize_t shift_step
@@ -24,14 +27,22 @@ cdef extern from "simd/vb_dispatch.h" nogil:
         void *drawn
         void *covariances
         Py_ssize_t covariance_size
+        void *bias_covariances
+        double *uncertainties
 
     ctypedef struct VbKernels:
         int pad
         int panel
-        Py_ssize_t (*scratch)(Py_ssize_t padded) noexcept nogil
-        int (*posterior_row)(
-            const VbRows *rows, Py_ssize_t row, void *scratch, double *sums) noexcept nogil
-        int (*draw_row)(const VbRows *rows, Py_ssize_t row, void *scratch) noexcept nogil
+        int side
+        int together
+        Py_ssize_t (*scratch)(const VbRows *rows) noexcept nogil
+        Py_ssize_t (*posterior_some)(
+            const VbRows *rows, Py_ssize_t row, Py_ssize_t n, void *scratch, double *sums,
+        ) noexcept nogil
+        void (*start_sums)(const VbRows *rows, void *scratch) noexcept nogil
+        void (*finish_sums)(const VbRows *rows, void *scratch, double *sums) noexcept nogil
+        Py_ssize_t (*draw_some)(
+            const VbRows *rows, Py_ssize_t row, Py_ssize_t n, void *scratch) noexcept nogil
 
     const VbKernels *kernels_for(int real_bytes, Py_ssize_t n_reals)
     int use_level(int level)

@@ -9,7 +9,7 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 # int32 or int64, the same for users and items.
 Places: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
 
-__all__ = ["predict_pairs", "residuals", "set_simd_level", "squared_error"]
+__all__ = ["predict_pairs", "residuals", "set_simd_level", "squared_errors"]
 
 def set_simd_level(name: str) -> None: ...
 def predict_pairs(
@@ -22,7 +22,7 @@ def predict_pairs(
     center: float,
     n_threads: int,
 ) -> NDArray[np.float64]: ...
-def squared_error(
+def squared_errors(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     values: Floats,
@@ -33,7 +33,7 @@ def squared_error(
     column_biases: Floats | None,
     center: float,
     n_threads: int,
-) -> float: ...
+) -> NDArray[np.float64]: ...
 def residuals(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],

@@ -30,7 +30,7 @@ from matfact.kernels._cython._types cimport real
 from matfact.kernels._cython._watch cimport Watch, leave, new_watch, watch
 from matfact.kernels._cython._workspace cimport Space, counting, needed, space_of, take
 
-__all__ = ["predict_pairs", "residuals", "set_simd_level", "squared_error"]
+__all__ = ["predict_pairs", "residuals", "set_simd_level", "squared_errors"]
 
 cdef enum:
     PAIRS = 4096    # that a thread predicts at a time
@@ -157,24 +157,20 @@ cdef int errors_of_rows(
     return 0
 
 
-def squared_error(
+def squared_errors(
     const int64_t[::1] indptr, const int32_t[::1] indices,
     const real[::1] values, const real[::1] weights,
     const real[:, ::1] row_factors, const real[:, ::1] column_factors,
     const real[::1] row_biases, const real[::1] column_biases,
     double center, int n_threads,
 ):
-    """Return the weighted sum of squared errors of ratings."""
+    """Return the weighted sum of squared errors of each row, in double precision."""
     cdef double[::1] totals = np.zeros(row_factors.shape[0])
     cdef real[::1] no_out = None
-    cdef double result = 0
-    cdef Py_ssize_t row
     errors_of_rows(
         indptr, indices, values, weights, row_factors, column_factors, row_biases, column_biases,
         center, n_threads, totals, no_out)
-    for row in range(totals.shape[0]):
-        result += totals[row]
-    return result
+    return np.asarray(totals)
 
 
 def residuals(

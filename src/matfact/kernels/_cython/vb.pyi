@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 # float32 or float64, one of them in all arguments of a call. C order throughout.
 Floats: TypeAlias = NDArray[np.floating[Any]]
+Doubles: TypeAlias = NDArray[np.float64]
 
 __all__ = ["draw_rows", "posterior_rows", "set_simd_level"]
 
@@ -20,10 +21,11 @@ def posterior_rows(
     precision: NDArray[np.float64],
     shift: NDArray[np.float64],
     column_covariances: Floats,
+    column_last_rows: Floats | None,
     means: Floats,
     covariances: Floats | None,
     n_threads: int,
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64], float, float]: ...
+) -> tuple[int, Doubles, Doubles, float, Floats, Doubles]: ...
 def draw_rows(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Places: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
 
-__all__ = ["predict_pairs", "residuals", "squared_error"]
+__all__ = ["predict_pairs", "residuals", "squared_errors"]
 
 BLOCK_NUMBERS = 1 << 18
 """Numbers of gathered factors at a time."""
@@ -63,7 +63,7 @@ def predict_pairs(
     return out
 
 
-def squared_error(
+def squared_errors(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     values: Floats,
@@ -74,12 +74,12 @@ def squared_error(
     column_biases: Floats | None,
     center: float,
     n_threads: int,
-) -> float:
-    """Return the weighted sum of squared errors of ratings.
+) -> NDArray[np.float64]:
+    """Return the weighted sum of squared errors of each row, in double precision.
 
     Returns
     -------
-    float
+    ndarray of float64, shape (n,)
     """
     squares = np.square(
         _errors(
@@ -88,7 +88,8 @@ def squared_error(
     )
     if weights is not None:
         squares *= weights
-    return float(squares.sum())
+    row = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    return np.bincount(row, weights=squares, minlength=len(indptr) - 1).astype(np.float64)
 
 
 def residuals(

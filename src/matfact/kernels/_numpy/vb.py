@@ -13,7 +13,8 @@ and the posterior is N(A^-1 b, A^-1). The diagonal of A is raised by a rounding 
 of it, so that A remains positive definite. A sample is A^-1 b + U^-1 z for A = U^T U.
 
 C_j is a column's covariance matrix with zeros in its last row and column: there the matrix has the
-variance v_j of the offset, and k_j before it. Of diagonal matrices k_j is 0.
+variance v_j of the offset, and k_j before it. Of diagonal matrices k_j is 0. Where one matrix
+stands for all columns, each may still have a last row of its own.
 
 ==================  =========================  ==================================================
 indptr              int64 (n + 1,)             entries of each row
@@ -28,6 +29,8 @@ shift               float64 (1 or n, k)        precision times mean of the prior
                                                of each
 column_covariances  the same (1 or m, k, k)    of (factors, offset) of each column, symmetric, or
                                                the mean of all; (1 or m, 1, k): diagonals
+column_last_rows    the same (m, k)            (k_j, v_j) of each column, in place of the last row
+                                               of the mean (1, k, k); or None
 noise               the same (n, k)            z: independent standard normal numbers
 means               the same (n, k)            results; draw_rows takes None: not wanted
 drawn               the same (n, k)            results: a sample of each row
@@ -38,9 +41,11 @@ n_threads           int                        ignored: numpy's BLAS has its own
 
 draw_rows returns the number of rows without a finite posterior (then results are not complete),
 posterior_rows a tuple: that number; the sum of the covariances A^-1 and the same weighted by the
-sums of the rows' weights, both (k, k) float64; the sum of the logarithms of their determinants; and
-what the columns' covariances add to the expected squared error, sum_j w_j (m^T C_j m + 2 m.k_j +
-v_j) over all rows and their means m.
+sums of the rows' weights, both (k, k) float64; the sum of the logarithms of their determinants; of
+each row the last row of A^-1, (n, k), and its uncertainty, (n,) float64: what the expected squared
+error of its entries is more than that of the mean m ::
+
+    sum_j w_j (m^T C_j m + 2 m.k_j + v_j) + tr(sum_j w_j (x_j x_j^T + C_j) A^-1)
 
 Preconditions, checked by the caller: C order, matching shapes, indices in range.
 """
@@ -75,27 +80,28 @@ def posterior_rows(
     precision: Doubles,
     shift: Doubles,
     column_covariances: Floats,
+    column_last_rows: Floats | None,
     means: Floats,
     covariances: Floats | None,
     n_threads: int,
-) -> tuple[int, Doubles, Doubles, float, float]:
+) -> tuple[int, Doubles, Doubles, float, Floats, Doubles]:
     """Compute all posteriors.
 
     Returns
     -------
     tuple
         The number of rows that have none, the sum of the covariances, the same weighted by the
-        rows' weights, the sum of the logarithms of their determinants, and the squared error that
-        the columns' covariances add.
+        rows' weights, the sum of the logarithms of their determinants, the last row of the
+        covariance of each row, and its uncertainty.
     """
     del n_threads
     k = means.shape[1]
     sums, weighted, log_determinants, n_failed = np.zeros((k, k)), np.zeros((k, k)), 0.0, 0
-    uncertainty = 0.0
+    last_rows, uncertainties = np.zeros_like(means), np.zeros(len(means))
     stack = indptr, indices, values, weights, other, offsets
     with np.errstate(all="ignore"):
         for rows, normal, right, total, added in _equations(
-            *stack, noise_precision, precision, shift, column_covariances
+            *stack, noise_precision, precision, shift, column_covariances, column_last_rows
         ):
             root, failed = _roots(normal, right)
             y = np.linalg.inv(root)
@@ -106,15 +112,19 @@ def posterior_rows(
             if covariances is not None:
                 diagonals = np.diagonal(inverse, axis1=1, axis2=2)[:, None]
                 covariances[rows] = inverse if covariances.shape[1] == k else diagonals
+            last_rows[rows] = inverse[:, -1]
             n_failed += int(np.count_nonzero(failed))
             sums += inverse.sum(axis=0)
             weighted += np.einsum("r,rij->ij", total.astype(np.float64), inverse)
             diagonal = np.diagonal(root, axis1=1, axis2=2).astype(np.float64)
             log_determinants += float(-2 * np.log(diagonal[~failed]).sum())
-            factors = np.concatenate([found[:, :-1], np.ones((len(rows), 1))], axis=1)[~failed]
-            uncertainty += float(np.einsum("rf,rfg,rg->", factors, added[~failed], factors))
+            factors = np.concatenate([found[:, :-1], np.ones((len(rows), 1))], axis=1)
+            uncertainties[rows] = np.einsum("rf,rfg,rg->r", factors, added, factors)
+            # What the entries add to A is (A - precision) / noise_precision.
+            freed = k - np.einsum("fg,rfg->r", precision, inverse)
+            uncertainties[rows] += freed / noise_precision
     sums, weighted = (sums + sums.T) / 2, (weighted + weighted.T) / 2
-    return n_failed, sums, weighted, log_determinants, uncertainty
+    return n_failed, sums, weighted, log_determinants, last_rows, uncertainties
 
 
 def draw_rows(
@@ -145,7 +155,7 @@ def draw_rows(
     certain = np.zeros((1, k, k), dtype=drawn.dtype)
     with np.errstate(all="ignore"):
         for rows, normal, right, _, _ in _equations(
-            *stack, noise_precision, precision, shift, certain
+            *stack, noise_precision, precision, shift, certain, None
         ):
             root, failed = _roots(normal, right)
             y = np.linalg.inv(root)
@@ -169,8 +179,12 @@ def _equations(
     precision: Doubles,
     shift: Doubles,
     columns: Floats,
+    last_rows: Floats | None,
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]]:
-    """Yield rows, their A and b, the sums of their weights and the weighted sums of `columns`."""
+    """Yield rows, their A and b, the sums of their weights and the weighted sums of covariances.
+
+    `last_rows` stand in place of those of `columns`, which is then one.
+    """
     if not noise_precision > 0:
         raise ValueError(f"noise_precision is {noise_precision}")
     dtype, k = other.dtype, other.shape[1]
@@ -190,6 +204,9 @@ def _equations(
             of_each = np.zeros(entries.shape, dtype=np.int32)
             factors, linear = np.zeros((*entries.shape, k), dtype=dtype), weight
         added = _sums_of_columns(columns, of_each, weight, present)
+        if last_rows is not None:
+            of_rows = np.einsum("re,ref->rf", weight, last_rows[of_each] * present[:, :, None])
+            added[:, -1] = added[:, :, -1] = of_rows
         normal = np.swapaxes(factors * weight[:, :, None], 1, 2) @ factors
         normal[:, :-1, :-1] += added[:, :-1, :-1]
         normal = noise * normal.astype(dtype) + precision.astype(dtype)

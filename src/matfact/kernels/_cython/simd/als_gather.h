@@ -3,6 +3,7 @@
 #define MATFACT_ALS_GATHER_H
 #define AHEAD 8     /* entries whose factors are on their way while others are treated */
 #define ENTRIES 128 /* that are gathered and multiplied at a time */
+#define SCALE_ALL 2 /* `panels` are scaled themselves, and so is what is added to b and s */
 
 /* Reals of an array in the scratch, whole cache lines. */
 static inline ptrdiff_t whole_lines(ptrdiff_t reals)
@@ -17,9 +18,9 @@ static ALWAYS_INLINE void NAME(fetch_row)(const REAL *row, ptrdiff_t padded)
 }
 
 /* Copies `padded` factors of `count` entries, whose rows are `stride` reals apart, into a matrix of
- * panels; into `scaled` times quadratic[j],
- * unless it is NULL. Adds sum_j linear[j] q_j to `b` and, unless it is NULL, sum_j quadratic[j] q_j
- * to `s`. `ahead` entries follow in the list. */
+ * panels; with `scale` 1 also times quadratic[j] into `scaled`, with SCALE_ALL in place of them.
+ * Adds sum_j linear[j] q_j to `b` and, with `sums`, sum_j quadratic[j] q_j to `s`. `ahead` entries
+ * follow in the list. */
 static ALWAYS_INLINE void NAME(gather_panels)(
     const int scale, const int sums, ptrdiff_t padded, ptrdiff_t stride,
     ptrdiff_t count, ptrdiff_t ahead, const int32_t *index, const REAL *other,
@@ -44,9 +45,10 @@ static ALWAYS_INLINE void NAME(gather_panels)(
                 NAME(reals) sum_b = *b_f, sum_s = {0}; \
                 if (sums) sum_s = *s_f; \
                 UNROLL_ALL for (int t = 0; t < (n); t++) { \
-                    const NAME(reals) x = *(const NAME(reals) *)(q[t] + start + f); \
+                    NAME(reals) x = *(const NAME(reals) *)(q[t] + start + f); \
+                    if (scale == SCALE_ALL) x = quadratic[j + t] * x; \
                     *(NAME(reals) *)(panels + to + t * width) = x; \
-                    if (scale) *(NAME(reals) *)(scaled + to + t * width) = quadratic[j + t] * x; \
+                    if (scale == 1) *(NAME(reals) *)(scaled + to + t * width) = quadratic[j + t] * x; \
                     sum_b += linear[j + t] * x; \
                     if (sums) sum_s += quadratic[j + t] * x; \
                 } \

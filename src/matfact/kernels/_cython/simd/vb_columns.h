@@ -1,16 +1,17 @@
 /* What the covariances of the columns add to a row, for one SIMD level and one real type.
  *
  * They are those of (factors, offset): n_features^2 reals, or n_features where only diagonals are
- * known. As the last factor is the constant 1, the last row and column belong to the offset.
+ * known. As the last factor is the constant 1, the last row and column belong to the offset. Where
+ * one matrix stands for all columns, each may have a last row of its own.
  */
 
-/* sum_j w_j C_j over the entries of a row, as the C_j are stored. */
-static void NAME(sum_columns)(const VbRows *rows, ptrdiff_t row, REAL *RESTRICT sum)
+/* sum_j w_j C_j over the entries of a row, where C_j are `size` reals for each column. */
+static void NAME(sum_columns)(
+    const VbRows *rows, ptrdiff_t row, const REAL *columns, ptrdiff_t size, REAL *RESTRICT sum)
 {
-    const ptrdiff_t size = rows->column_size, first = rows->indptr[row];
+    const ptrdiff_t first = rows->indptr[row];
     const ptrdiff_t count = rows->indptr[row + 1] - first;
     const int32_t *index = rows->indices + first;
-    const REAL *columns = rows->columns;
     const REAL *weight = rows->weights ? (const REAL *)rows->weights + first : NULL;
     ptrdiff_t j = 0;
     for (ptrdiff_t i = 0; i < size; i++) sum[i] = 0;
@@ -67,4 +68,19 @@ static double NAME(quadratic_form)(
     sum = product[last];
     for (ptrdiff_t f = 0; f < last; f++) sum += (double)product[f] * mean[f];
     return sum;
+}
+
+/* sum_j w_j (m^T C_j m + 2 m.k_j + v_j) for the mean of a row whose weights sum up to `weight`; `sum`
+ * is that of its columns. */
+static double NAME(squares_of_columns)(
+    const VbRows *rows, double weight, const REAL *sum, const REAL *mean, REAL *RESTRICT product)
+{
+    const ptrdiff_t last = rows->n_features - 1;
+    if (rows->each) return NAME(quadratic_form)(rows, sum, mean, product);
+    double squares = weight * NAME(quadratic_form)(rows, rows->columns, mean, product);
+    if (rows->last_rows) {
+        for (ptrdiff_t f = 0; f < last; f++) squares += 2 * (double)sum[f] * mean[f];
+        squares += sum[last];
+    }
+    return squares;
 }
