@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from matfact.models._data import Rows
+    from matfact.models._drift import Drift
     from matfact.models._factors import Factors
     from matfact.models._growing import Floats, Side
     from matfact.models._linking import Links
@@ -58,6 +59,8 @@ class Variational:
     scale : float
         Unit of the solver.
     n_threads : int
+    drift : Drift or None, default=None
+        The levels of users, if they drift.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class Variational:
         links: Links,
         scale: float,
         n_threads: int,
+        drift: Drift | None = None,
     ) -> None:
         self.arrays = arrays
+        self._drift = drift
         self._links = links
         self.best: BestState | None = None
         self._rows = rows
@@ -79,7 +84,7 @@ class Variational:
         self._weights = {side: rows.counts() for side, rows in self._rows.items()}
         self._n_ratings = float(self._weights["users"].sum())
 
-    def epoch(self, number: int) -> float:  # noqa: ARG002 (all epochs are alike)
+    def epoch(self, number: int) -> float:
         """Compute the posteriors of all items, then of all users; learn what they share.
 
         Returns
@@ -94,7 +99,7 @@ class Variational:
         )
         for side, factors in sides:
             found = solve_side(
-                self._rows[side],
+                self._explained(side),
                 factors,
                 self._scale,
                 self.arrays,
@@ -111,6 +116,11 @@ class Variational:
             uncertainty = found.uncertainty + self._uncertainty_of_links(moved)
         if not self._n_ratings:
             return divergence
+        if self._drift is not None:
+            precision = float(self.arrays["noise_precision"][0])
+            weights = self._rows["users"].weights
+            divergence += self._drift.step(number, self._residuals(), weights, precision)
+            uncertainty += self._drift.uncertainty
         error = self._learn_noise(uncertainty)
         precision = float(self.arrays["noise_precision"][0])
         fit = 0.5 * (math.log(2 * math.pi / precision) + precision * error)
@@ -119,6 +129,27 @@ class Variational:
     def remedy(self) -> str:
         """Tell what to change when a value is not finite."""
         return "use dtype=float64 if ratings are very large"
+
+    def _explained(self, side: Side) -> Rows:
+        """Return the ratings that factors and biases are to explain."""
+        rows = self._rows[side]
+        return rows if self._drift is None else self._drift.without(rows, side)
+
+    def _residuals(self) -> Floats:
+        """Return what factors and biases leave of the ratings by users."""
+        rows, factors = self._rows["users"], self._factors
+        left: Floats = pairs.residuals(
+            rows.indptr,
+            rows.indices,
+            rows.values,
+            factors.user_factors,
+            factors.item_factors,
+            factors.user_biases,
+            factors.item_biases,
+            factors.mean,
+            self._threads,
+        )
+        return left
 
     def _prior_means(self, side: str) -> Doubles:
         place = SIDES.index(side)
@@ -203,7 +234,7 @@ class Variational:
 
     def _learn_noise(self, uncertainty: float) -> float:
         """Set the precision of the noise; return the expected squared error of a rating."""
-        rows, factors = self._rows["users"], self._factors
+        rows, factors = self._explained("users"), self._factors
         squares = pairs.squared_error(
             rows.indptr,
             rows.indices,

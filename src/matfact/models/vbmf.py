@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 
 from matfact.exceptions import DivergenceError
-from matfact.models._bayesian import BayesianModel, assumed_parts
+from matfact.models._bayesian import assumed_parts
 from matfact.models._data import Rows
+from matfact.models._drifting import DriftingModel
 from matfact.models._factors import Factors
+from matfact.models._levels import DRIFT
 from matfact.models._linking import LINK_OWN, LINK_SHARED, Links
 from matfact.models._posteriors import (
     SHARED,
@@ -42,7 +44,7 @@ SPREAD = 0.4
 """Length of a row of factors at the start, for ratings of unit scale."""
 
 
-class VBMF(BayesianModel):
+class VBMF(DriftingModel):
     r"""Matrix factorization of ratings by variational Bayes: nothing to tune.
 
     A rating is a mean, two biases, the product of two vectors, and noise:
@@ -229,7 +231,7 @@ class VBMF(BayesianModel):
     item_covariances_: NDArray[np.floating[Any]] | None
 
     _own_arrays: ClassVar[tuple[str, ...]] = ("user_covariances", "item_covariances", *LINK_OWN)
-    _shared_arrays: ClassVar[tuple[str, ...]] = (*SHARED, *LINK_SHARED)
+    _shared_arrays: ClassVar[tuple[str, ...]] = (*SHARED, *LINK_SHARED, *DRIFT)
 
     def __init__(
         self,
@@ -237,6 +239,7 @@ class VBMF(BayesianModel):
         n_factors: int | Literal["auto"] = "auto",
         covariance: Covariance = "mean",
         link: LinkedSides = None,
+        drift: bool = False,
         max_iter: int = 30,
         tol: float = 3e-4,
         patience: int = 3,
@@ -250,6 +253,7 @@ class VBMF(BayesianModel):
         self.n_factors = n_factors
         self.covariance = covariance
         self.link = link
+        self.drift = drift
         self.max_iter = max_iter
         self.tol = tol
         self.patience = patience
@@ -282,7 +286,8 @@ class VBMF(BayesianModel):
             height = size if self.covariance == "full" else 1
             for side, n_rows in zip(("user", "item"), ratings.shape, strict=True):
                 arrays[f"{side}_covariances"] = np.zeros((n_rows, height, size), dtype=self.dtype)
-        return arrays | self._link_start(ratings, n_factors) | shared_start(n_factors)
+        arrays |= self._link_start(ratings, n_factors) | shared_start(n_factors)
+        return arrays | self._drift_start(ratings)
 
     def _unit(self, ratings: Ratings) -> float:
         return self._scale_of(ratings, self._mean_of(ratings))
@@ -291,13 +296,15 @@ class VBMF(BayesianModel):
         self, ratings: Ratings, arrays: dict[str, NDArray[Any]], mean: float, seed: int
     ) -> Variational:
         rows = {"users": Rows.of(ratings), "items": Rows.of(ratings.transpose())}
+        changing = {name: one for name, one in arrays.items() if name not in self._fixed_arrays}
         return Variational(
             rows,
             Factors.from_arrays(arrays, mean, ratings.mean),
-            arrays,
+            changing,
             Links(rows, arrays, self._features_of(ratings), seed, self._threads()),
             self.scale_,
             self._threads(),
+            self._drift_of(ratings, arrays),
         )
 
     def predict(
@@ -307,6 +314,7 @@ class VBMF(BayesianModel):
         *,
         unknown: Literal["raise", "mean"] = "raise",
         return_std: bool = False,
+        timestamps: Any = None,
     ) -> Any:
         """Predict ratings of pairs, or fill the rows of a matrix; on request with their spread.
 
@@ -321,6 +329,9 @@ class VBMF(BayesianModel):
         return_std : bool, default=False
             Whether to return standard deviations, too. Needs `items`, and unless ``covariance`` is
             "full" the ratings of the training.
+        timestamps : array_like of the shape of the pairs, a single time, or None, default=None
+            With ``drift=True``: when the ratings are given, as those of the training (datetime64
+            as seconds since 1970). None: at no time in particular, which is without the drift.
 
         Returns
         -------
@@ -329,7 +340,7 @@ class VBMF(BayesianModel):
             `clip` is True.
         std : ndarray of float64, of the same shape
             With ``return_std=True``: the standard deviation of the rating itself, that is of what
-            is not known of user and item, and of the noise.
+            is not known of user, item and level of the user, and of the noise.
 
         Raises
         ------
@@ -338,7 +349,8 @@ class VBMF(BayesianModel):
         NotFittedError
             If the model is not fitted.
         ValueError
-            If ``return_std=True`` lacks `items`, or the model was saved without its ratings.
+            If ``return_std=True`` or `timestamps` lack `items`, the model was saved without its
+            ratings, or `timestamps` do not fit the pairs, or the model has no drift.
 
         Notes
         -----
@@ -348,12 +360,18 @@ class VBMF(BayesianModel):
         of held-out ratings lie within 1.28 standard deviations, where a normal distribution has
         80 %.
         """
-        predicted = super().predict(users, items, unknown=unknown)
+        if not return_std and timestamps is None:
+            return super().predict(users, items, unknown=unknown)
+        self._check_is_fitted()
+        if items is None:
+            name = "timestamps" if timestamps is not None else "return_std"
+            raise ValueError(f"{name} needs users and items: pairs, not a matrix")
+        of_users, of_items = self._pair_positions(users, items, unknown)
+        times = None if timestamps is None else self._times_of_pairs(timestamps, of_users.shape)
+        predicted = self._predicted(of_users.ravel(), of_items.ravel(), times)
+        predicted = predicted.reshape(of_users.shape)
         if not return_std:
             return predicted
-        if items is None:
-            raise ValueError("return_std needs users and items: pairs, not a matrix")
-        of_users, of_items = self._pair_positions(users, items, unknown)
         kept = _kept(self.user_covariances_) == "full"
         variance = variances(
             of_users.ravel(),
@@ -365,6 +383,7 @@ class VBMF(BayesianModel):
             {side: self._link_covariance(side) for side in SIDES},
             self._threads(),
         )
+        variance += self._variances_of_time(of_users.ravel(), times)
         return predicted, np.sqrt(variance).reshape(of_users.shape)
 
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
