@@ -105,10 +105,10 @@ class Drift:
         variance = float(self._arrays["drift_variance"][0])
         time = float(self._arrays["drift_time"][0])
         evidence = self._evidence(precisions, pulls, variance, time, levels, covariances)
-        self.uncertainty = float(precisions @ covariances[0]) / noise
+        self.uncertainty = float(np.sum(precisions * covariances[0])) / noise
         # A being the posterior's precision: (m'A m - sum n (m^2 + v) + log|A| - log|P|) / 2
-        explained = float(pulls @ levels) - 0.5 * float(precisions @ (levels**2 + covariances[0]))
-        return explained - evidence
+        halves = 0.5 * precisions * (levels**2 + covariances[0])
+        return float(np.sum(pulls * levels - halves)) - evidence
 
     def _learn(self, number: int, precisions: Doubles, pulls: Doubles) -> None:
         """Try v and T a step up and a step down."""

@@ -29,7 +29,7 @@ number of threads.
 import numpy as np
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport exp, expm1, log
+from libc.math cimport expm1, log
 from libc.stdint cimport int64_t
 
 from matfact.kernels._cython._checks cimport check
@@ -40,7 +40,7 @@ __all__ = ["posterior_levels"]
 
 cdef enum:
     USERS = 32          # that a thread takes at a time
-    STATE_WORK = 4000   # multiply-adds of a product in the time of one state
+    STATE_WORK = 2500   # multiply-adds of a product in the time of one state
 
 cdef double LEAST_GAP = 1e-6
 
@@ -51,7 +51,7 @@ cdef double levels_of_user(
     double *means, double *variances, double *beside,
 ) noexcept nogil:
     """Return the evidence of the user of n states; fill in the posterior unless `means` is NULL."""
-    cdef double evidence = 0, forgotten, pivot, solved
+    cdef double evidence = 0, forgotten, pivot, solved, kept
     cdef double left = 0, right, off, next_off = 0, ratio = 0
     cdef Py_ssize_t k
     times, precisions, pulls = times + first, precisions + first, pulls + first
@@ -60,19 +60,19 @@ cdef double levels_of_user(
     pivot = solved = 0
     for k in range(n):
         # off: element of A beside the diagonal; ratio: that of L, negative
-        off, right, next_off = next_off, 0, 0
+        off, right, next_off, forgotten = next_off, 0, 0, 1
         if k + 1 < n:
-            right = (times[k + 1] - times[k]) / time
-            right = right if right > LEAST_GAP else LEAST_GAP
-            forgotten = -expm1(-2 * right)
-            next_off = -exp(-right) / forgotten / variance
-            right = (1 - forgotten) / forgotten  # f^2 w, which is w - 1 as well
-            evidence -= log(forgotten)
+            kept = (times[k + 1] - times[k]) / time
+            kept = expm1(-(kept if kept > LEAST_GAP else LEAST_GAP))  # f - 1
+            forgotten = -kept * (2 + kept)  # 1 - f^2
+            kept += 1
+            next_off = -kept / (forgotten * variance)
+            right = kept * kept / forgotten  # f^2 w, which is w - 1 as well
         if k:
             ratio = off / pivot
         solved = pulls[k] - ratio * solved
         pivot = (1 + left + right) / variance + precisions[k] - off * ratio
-        evidence += solved * solved / pivot - log(pivot * variance)
+        evidence += solved * solved / pivot - log(forgotten * pivot * variance)
         left = right
         if means != NULL:
             means[k], variances[k] = solved / pivot, 1 / pivot

@@ -88,11 +88,13 @@ def _precision(
     k = np.flatnonzero(has_next)
     with np.errstate(over="ignore"):
         gaps = np.maximum((times[k + 1] - times[k]) / time, LEAST_GAP)
-        forgotten[k] = -np.expm1(-2 * gaps)
-    more = (1 - forgotten[k]) / forgotten[k]
+        kept = np.expm1(-gaps)  # f - 1
+    forgotten[k] = -kept * (2 + kept)
+    kept += 1
+    more = kept**2 / forgotten[k]
     diagonal[k] += more
     diagonal[k + 1] += more
-    beside[k] = -np.exp(-gaps) / forgotten[k] / variance
+    beside[k] = -kept / (forgotten[k] * variance)
     return diagonal / variance, beside, forgotten
 
 
