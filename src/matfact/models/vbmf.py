@@ -100,6 +100,9 @@ class VBMF(DriftingModel):
         user's prior is then :math:`m_U + B^T x_u`, where :math:`x_u` has :math:`1 / \sqrt{n_u}` for
         each item rated. It is the implicit feedback of SVD++ [3]_, here learned by evidence like
         all else. On MovieLens 100K "both" lowers the error by 2 %; it takes three times as long.
+    drift : bool, default=False
+        Whether the level of each user drifts with the time of the ratings, as learned by evidence;
+        see Notes. Needs `Ratings` with timestamps.
     max_iter : int, default=30
         Epochs at most, at least 1.
     tol : float, default=3e-4
@@ -163,6 +166,15 @@ class VBMF(DriftingModel):
     feature_precisions_, feature_covariances_ : ndarray of float64 or None
         As `influence_precisions_` and so on; the precisions are for values whose sum of squares in
         a row is 1 on average.
+    drift_variance_, drift_time_ : ndarray of float64, shape (1,), or None
+        With `drift` the variance :math:`\sigma^2` of levels, and the time :math:`\tau` in which
+        they are forgotten, in the unit of the timestamps (datetime64: seconds). None without.
+    drift_indptr_, drift_times_, drift_levels_, drift_covariances_ : ndarray or None
+        With `drift` the distinct times of each user's ratings, user by user (those of user u begin
+        at place ``drift_indptr_[u]``), and at these the means of the levels, and their variances
+        and covariances with the next level of the same user, of shape (2, n_states).
+    drift_steps_ : ndarray of float64, shape (2,), or None
+        Steps of the search for :math:`\sigma^2` and :math:`\tau`, which a training goes on with.
     user_ids_, item_ids_ : IdMap
         Ids of the rows.
     ratings_ : Ratings or None
@@ -193,6 +205,23 @@ class VBMF(DriftingModel):
     average; with features, which may be those of new rows, each of the others counts as often as it
     is rated. `explain` hands what is assumed of an average user to a user's ratings in equal parts.
 
+    With ``drift=True`` a rating has a further part, the level of the user at its time: an
+    Ornstein-Uhlenbeck process [4]_,
+
+    .. math::
+
+        \mathrm{Cov}(x_u(s), x_u(t)) = \sigma^2 e^{-|s - t| / \tau},
+
+    whose exact posterior takes time linear in the ratings: an epoch takes twice as long, or four
+    times on one thread. The two parameters begin at .03 and the likeliest of some quantiles of the
+    gaps between a user's ratings; from the third epoch on each moves by a step if that raises the
+    evidence. `predict` takes levels at the times that it is given; so do `score`,
+    `cross_validate`, and validation parts, for ratings that have timestamps. All else
+    (recommendations, explanations, new users) is at no time in particular: levels are 0, their
+    mean. Of a drift of minutes a recommender knows nothing beforehand. On MovieLens 100K the error
+    of ratings held out at random falls by 1.7 %, as 90 % of them lie within a minute of another one
+    of the same user, which tells of the level; that of the newest 20 % of each user falls by 0.3 %.
+
     With ``covariance="full"`` each step of an epoch lowers the objective, apart from rounding: it
     is the bound of the evidence, with the priors and the noise at their maximum. Otherwise the
     covariances stand for others, so that the objective is an approximation and may rise a little
@@ -205,6 +234,8 @@ class VBMF(DriftingModel):
     .. [2] R. Salakhutdinov, A. Mnih, "Bayesian Probabilistic Matrix Factorization using Markov
        Chain Monte Carlo", ICML 2008: the model, with samples in place of the approximation.
     .. [3] Y. Koren, "Factorization Meets the Neighborhood", KDD 2008.
+    .. [4] C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", MIT Press
+       2006: appendix B.2, the process; chapter 5, the evidence of its parameters.
 
     Examples
     --------
