@@ -122,7 +122,7 @@ def test_no_states_at_all(kernel):
 
 @needs_compiled
 def test_same_bits_for_any_number_of_threads(kernel):
-    counts = np.random.default_rng(1).integers(0, 60, 1500)  # more than one thread's work
+    counts = np.random.default_rng(1).integers(0, 60, 4000)  # more than one thread's work
     arrays = problem(counts)
 
     def run(n_threads):
