@@ -133,7 +133,7 @@ class Drift:
             self._arrays[name][0] = now[place]
 
     def _limited(self, name: str, value: float) -> float:
-        """Keep T between a thousandth of the shortest gap and the thousandfold of all of them."""
+        """Keep v and T where they still make a difference; for T the gaps tell where that is."""
         if name == "drift_variance":
             return min(max(value, 1e-9), 1e9)
         if not len(self._gaps):

@@ -364,7 +364,8 @@ class VBMF(DriftingModel):
             "full" the ratings of the training.
         timestamps : array_like of the shape of the pairs, a single time, or None, default=None
             With ``drift=True``: when the ratings are given, as those of the training (datetime64
-            as seconds since 1970). None: at no time in particular, which is without the drift.
+            as seconds since 1970). None: at no time in particular, with levels of 0, of which
+            `std` counts the whole variance.
 
         Returns
         -------
