@@ -109,6 +109,13 @@ ARRAYS = (
     "feature_covariances_",
     "user_feature_coefficient_samples_",
     "item_feature_coefficient_samples_",
+    "drift_indptr_",
+    "drift_times_",
+    "drift_levels_",
+    "drift_covariances_",
+    "drift_variance_",
+    "drift_time_",
+    "drift_steps_",
 )
 
 

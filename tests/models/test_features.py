@@ -10,7 +10,6 @@ from matfact.exceptions import NotFittedError, UnknownIdError
 from matfact.models._linking import LINK_OWN, LINK_SHARED
 from matfact.persistence import load, save
 from models.cases import same_bits
-from models.test_vbmf import reliabilities_found
 from persistence.model_files import assert_equal_models
 
 GENRES = ["drama", "comedy", "war"]
@@ -369,7 +368,6 @@ def test_explanations_know_the_features_of_the_user():
     model = fitted(clip=False)
     row = model.fold_in(RATINGS, features=USERS)[4]
     assert USERS[4].any()
-    model.user_reliabilities_ = reliabilities_found(model, USERS)
     _, parts = model.explain(4, 7)
     from_row = model.inverse_transform(row[np.newaxis])[0, 7]
     assert parts.sum() + model.mean_ + model.item_biases_[7] == pytest.approx(from_row, rel=1e-9)

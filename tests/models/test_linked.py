@@ -8,7 +8,6 @@ from matfact.evaluation import random_split, rmse
 from matfact.models._linking import LINK_OWN, LINK_SHARED
 from matfact.persistence import load, save
 from models.cases import same_bits
-from models.test_vbmf import reliabilities_found
 from persistence.model_files import assert_equal_models
 
 each_link = pytest.mark.parametrize("link", ["users", "items", "both"])
@@ -219,7 +218,6 @@ def test_explanations_add_up(link, covariance):
     ratings = DATA["weights"]
     model = linked(link, ratings, covariance=covariance, clip=False)
     row = model.fold_in(ratings)[4]
-    model.user_reliabilities_ = reliabilities_found(model)
     _, parts = model.explain(4, 7)
     from_row = model.inverse_transform(row[np.newaxis])[0, 7]
     assert parts.sum() + model.mean_ + model.item_biases_[7] == pytest.approx(from_row, rel=1e-9)

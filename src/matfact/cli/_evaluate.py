@@ -11,6 +11,7 @@ from matfact.cli._files import ratings_of, saved_model
 from matfact.cli._fit import limited
 from matfact.cli._ids import ids_like
 from matfact.cli._report import describe_data, describe_errors, describe_ranking, ranking_by
+from matfact.evaluation._predicting import predicted_ratings
 from matfact.ratings import IdMap
 
 if TYPE_CHECKING:
@@ -53,6 +54,6 @@ def run(arguments: argparse.Namespace) -> None:
             "average ones"
         )
     with limited(arguments.threads):
-        predicted = model.predict(user_ids[users], item_ids[items], unknown="mean")
+        predicted = predicted_ratings(model, user_ids[users], item_ids[items], ratings)
     by = {f"{type(model).__name__} of {model.n_factors_} factors": predicted}
     print(describe_errors("error", ratings.user_values, by))

@@ -9,6 +9,7 @@ import numpy as np
 
 from matfact.cli._training import MODELS, RANKING
 from matfact.evaluation import evaluate_ranking, mae, rmse
+from matfact.evaluation._predicting import predicted_ratings
 from matfact.ratings.baselines import fit_damped_means
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def held_out_predictions(
     return {
         "global mean": np.full(test.n_ratings, means.global_mean),
         "user and item means": np.clip(means.predict(users, items), *limits),
-        type(model).__name__: model.predict(
-            test.user_ids.ids_of(users), test.item_ids.ids_of(items)
+        type(model).__name__: predicted_ratings(
+            model, test.user_ids.ids_of(users), test.item_ids.ids_of(items), test
         ),
     }
 

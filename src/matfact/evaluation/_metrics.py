@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from matfact.evaluation._predicting import predicted_ratings
 from matfact.evaluation.ranking import checked_least, evaluate_ranking
 from matfact.evaluation.ranking_metrics import METRICS as OF_USERS
 from matfact.evaluation.rating_metrics import mae, rmse
@@ -66,7 +67,7 @@ class Metrics:
         scores: dict[str, float] = {}
         if self.errors:
             users, items, truth = test.to_triples()
-            predicted = model.predict(users, items, unknown="mean")
+            predicted = predicted_ratings(model, users, items, test)
             scores |= {name: float(error(truth, predicted)) for name, error in self.errors.items()}
         if self.lengths:
             n_items = len(model.item_ids_)

@@ -131,7 +131,8 @@ def cross_validate(
     Notes
     -----
     Users and items without a rating in the training part are predicted by
-    ``predict(..., unknown="mean")``. Memory: a copy of the ratings for each fold at work.
+    ``predict(..., unknown="mean")``, and ratings with timestamps at their times by a model that has
+    a use for these, as ``VBMF(drift=True)``. Memory: a copy of the ratings for each fold at work.
 
     Ranking metrics are what `evaluate_ranking` finds: lists leave out what the training part has of
     a user. A model for implicit

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         als,
         bpr,
         csr,
+        drift,
         eigen,
         gd,
         pairs,
@@ -54,6 +55,7 @@ __all__ = [
     "backend_info",
     "bpr",
     "csr",
+    "drift",
     "eigen",
     "gd",
     "pairs",
@@ -67,7 +69,7 @@ __all__ = [
 _BACKENDS = ("auto", "cython", "numpy")
 # The modules with SIMD levels.
 _KERNELS = ("als", "bpr", "eigen", "gd", "pairs", "products", "sgd", "topn", "vb")
-_MODULES = (*_KERNELS, "csr", "runtime")
+_MODULES = (*_KERNELS, "csr", "drift", "runtime")
 
 _NOT_BUILT_REMEDY = (
     "install a C compiler, then: python -m pip install --force-reinstall --no-deps "
@@ -243,6 +245,7 @@ if not TYPE_CHECKING:
     als = _modules["als"]
     bpr = _modules["bpr"]
     csr = _modules["csr"]
+    drift = _modules["drift"]
     eigen = _modules["eigen"]
     gd = _modules["gd"]
     pairs = _modules["pairs"]

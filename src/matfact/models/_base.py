@@ -231,7 +231,7 @@ class FactorModel(Serving, ABC):
         mean, scale = self._units(ratings, goes_on=bool(len(history)))
         factors = Factors.from_arrays(arrays, mean, self._prior_of(ratings))
         limits = self._clip_range(ratings)
-        error = self._validation_error(ratings, validation, factors, limits)
+        error = self._validation_error(ratings, validation, factors, limits, arrays)
         self.scale_ = scale
         solver = self._solver(ratings, arrays, mean, seed)
         solver.best = best
@@ -241,6 +241,7 @@ class FactorModel(Serving, ABC):
             0.0 if max_epochs is not None else float(self.tol),
             self.patience,
             self._warm_up(),
+            self._may_settle_after(),
         )
         epoch = history[-1].iteration if len(history) else 0
         try:
@@ -286,6 +287,10 @@ class FactorModel(Serving, ABC):
         """Return the number of first epochs that tell nothing about those to come."""
         return 0
 
+    def _may_settle_after(self) -> int:
+        """Return the number of first epochs whose objectives are not of one kind."""
+        return 0
+
     def _set_result(self, factors: Factors, arrays: Arrays) -> None:
         self.user_factors_, self.item_factors_ = factors.user_factors, factors.item_factors
         self.user_biases_, self.item_biases_ = factors.user_biases, factors.item_biases
@@ -299,17 +304,18 @@ class FactorModel(Serving, ABC):
         validation: Any,
         factors: Factors,
         limits: tuple[float, float],
+        arrays: Arrays,
     ) -> Callable[[], float] | None:
-        """Return a function that gives the RMSE of the factors as they stand, or None."""
+        """Return a function that gives the RMSE of the arrays as they stand, or None."""
         if validation is None:
             return None
-        users, items, truth = validation_pairs(
-            model_ratings(validation, self.dtype, "validation"), ratings
-        )
-        n_threads = self._threads()
+        validation = model_ratings(validation, self.dtype, "validation")
+        users, items, truth = validation_pairs(validation, ratings)
+        n_threads, times = self._threads(), validation.timestamps
 
         def error() -> float:
             predicted = factors.predict_pairs(users, items, n_threads)
+            predicted += self._effects_of_time(users, times, arrays)
             if self.clip:
                 np.clip(predicted, *limits, out=predicted)
             return float(np.sqrt(np.mean((truth - predicted) ** 2)))

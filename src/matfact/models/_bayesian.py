@@ -40,11 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BayesianModel", "assumed_parts"]
 
-AUTO_FACTORS = ((1_000_000, 15), (10_000_000, 31), (math.inf, 63))
-"""Numbers of ratings below which ``n_factors="auto"`` is so many.
-
-With the bias they fill whole registers: 16 factors take half as long again as 15.
-"""
+AUTO_FACTORS = ((1_000_000, 16), (10_000_000, 32), (math.inf, 64))
+"""Numbers of ratings below which ``n_factors="auto"`` is so many."""
 
 
 class BayesianModel(FactorModel):
@@ -271,9 +268,9 @@ class BayesianModel(FactorModel):
 
         Notes
         -----
-        The same as one more half step of the training, without the features that the model knows
-        of its users: give them again. Costs n_ratings n_factors^2 multiply-adds and n_factors^3 / 2
-        for each row.
+        Nearly one more half step of the training: how reliable each user is follows from a first
+        solution, and features that the model knows of its users do not count, unless they are given
+        again. Costs 2 n_ratings n_factors^2 multiply-adds and n_factors^3 for each row.
         """
         self._check_is_fitted()
         rows = self._rows(X)

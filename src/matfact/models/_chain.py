@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matfact.models._posteriors import shared_shapes, shared_start
+from matfact.models._arrays import shared_shapes, shared_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

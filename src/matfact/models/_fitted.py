@@ -63,9 +63,16 @@ class FittedModel(Parameters):
     _shared_arrays: ClassVar[tuple[str, ...]] = ()
     """The same of arrays that belong to no single row; the first axis may be that of both sides."""
 
+    _fixed_arrays: ClassVar[tuple[str, ...]] = ()
+    """Those of `_shared_arrays` that no epoch changes."""
+
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
         """Return the shapes of further arrays of a fitted model; None where there is none."""
         return {}
+
+    def _problem_of_arrays(self) -> str | None:
+        """Tell what is wrong with further arrays of the right shapes; None if nothing is."""
+        return None
 
     @property
     def n_factors_(self) -> int:

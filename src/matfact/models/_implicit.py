@@ -17,7 +17,7 @@ from matfact.ratings import Ratings
 from matfact.recommend import Filters, Lists, best_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -55,9 +55,10 @@ class ImplicitModel(FactorModel):
         validation: Any,
         factors: Factors,
         limits: tuple[float, float],
+        arrays: Mapping[str, Any],
     ) -> Callable[[], float] | None:
         """Return a function that gives 1 - NDCG of lists without what was trained on, or None."""
-        del limits
+        del limits, arrays
         if validation is None:
             return None
         known = model_ratings(validation, self.dtype, "validation")

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from matfact.models._arrays import PRIOR_PRECISION
 from matfact.models._designs import Design
 from matfact.models._drawing import draw_precision
 from matfact.models._links import COEFFICIENT_VARIANCE, Link
-from matfact.models._posteriors import PRIOR_PRECISION, SIDES
+from matfact.models._posteriors import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

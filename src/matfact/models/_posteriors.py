@@ -27,33 +27,17 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 __all__ = [
-    "PRIOR_PRECISION",
-    "SHARED",
     "SIDES",
     "Posteriors",
     "column_covariances",
     "draw_side",
     "expected_errors",
     "moved_covariance",
-    "shared_shapes",
-    "shared_start",
     "solve_side",
     "with_unrated",
 ]
 
 SIDES: tuple[Side, Side] = ("users", "items")
-
-SHARED = (
-    "prior_means",
-    "prior_precisions",
-    "mean_covariances",
-    "noise_precision",
-    "unrated_means",
-)
-"""What is learned of a side as a whole; the first axis is that of users and items."""
-
-PRIOR_PRECISION = 5.0
-"""Of factors and biases before anything is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +66,6 @@ class Posteriors:
     bias_covariances: Floats
     uncertainties: Doubles
     n_failed: int
-
-
-def shared_shapes(n_factors: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of what is learned of both sides."""
-    size = n_factors + 1
-    return {
-        "prior_means": (2, size),
-        "prior_precisions": (2, size, size),
-        "mean_covariances": (2, size, size),
-        "noise_precision": (1,),
-        "unrated_means": (2, size),
-    }
-
-
-def shared_start(n_factors: int) -> dict[str, Doubles]:
-    """Return what is assumed of both sides before the first epoch."""
-    arrays = {name: np.zeros(shape) for name, shape in shared_shapes(n_factors).items()}
-    arrays["prior_precisions"][...] = PRIOR_PRECISION * np.eye(n_factors + 1)
-    arrays["noise_precision"][...] = 1
-    return arrays
 
 
 def solve_side(

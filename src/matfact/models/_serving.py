@@ -13,6 +13,7 @@ from matfact.models._recommending import Recommending, single_position
 from matfact.ratings import Ratings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -70,8 +71,30 @@ class Serving(Recommending):
                 )
             return self.inverse_transform(self.transform(users))
         of_users, of_items = self._pair_positions(users, items, unknown)
-        out = self._factors().predict_pairs(of_users.ravel(), of_items.ravel(), self._threads())
-        return self._clipped(out).reshape(of_users.shape)
+        return self._predicted(of_users.ravel(), of_items.ravel(), None).reshape(of_users.shape)
+
+    def _predicted(
+        self,
+        users: NDArray[np.int64],
+        items: NDArray[np.int64],
+        timestamps: NDArray[Any] | None,
+    ) -> NDArray[np.float64]:
+        """Return the predictions for pairs of positions."""
+        predicted = self._factors().predict_pairs(users, items, self._threads())
+        predicted += self._effects_of_time(users, timestamps)
+        return self._clipped(predicted)
+
+    def _effects_of_time(
+        self,
+        users: NDArray[np.int64],  # noqa: ARG002 (for models that know more of them)
+        timestamps: NDArray[Any] | None,  # noqa: ARG002 (as `users`)
+        arrays: Mapping[str, NDArray[Any]] | None = None,  # noqa: ARG002 (as `users`)
+    ) -> NDArray[np.float64] | float:
+        """Return what the times of pairs add to their predictions.
+
+        `arrays` are those of a training; without them the model has to be fitted.
+        """
+        return 0.0
 
     def _pair_positions(
         self, users: Any, items: Any, unknown: Literal["raise", "mean"]
@@ -124,7 +147,8 @@ class Serving(Recommending):
             `Ratings` are compared with the predictions for their users and items; these may have
             been held out of the fit. The rows of a matrix are taken as new users, as scikit-learn
             does in cross-validation: each rating is predicted from the row's other half (those
-            at even places from those at odd ones, and vice versa).
+            at even places from those at odd ones, and vice versa). A model with effects of time
+            counts them at the timestamps of `Ratings` that have them.
         y : None
             Ignored.
 
@@ -142,8 +166,7 @@ class Serving(Recommending):
         if isinstance(X, Ratings):
             users = self.user_ids_.positions(X.user_ids.ids, name="users")[X.users]
             items = self.item_ids_.positions(X.item_ids.ids, name="items")[X.user_indices]
-            predicted = self._factors().predict_pairs(users, items, self._threads())
-            return -_rmse(X.user_values, self._clipped(predicted))
+            return -_rmse(X.user_values, self._predicted(users, items, X.timestamps))
         rows = self._rows(X)
         squares, count = 0.0, 0
         even, odd = rows.halves()

@@ -6,29 +6,29 @@ Everything here is in the units of `matfact.models._posteriors`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matfact.kernels import pairs
 from matfact.models._noise import learned_noise, weighted
 from matfact.models._posteriors import (
     SIDES,
     expected_errors,
     moved_covariance,
-    shared_start,
     solve_side,
     with_unrated,
 )
 from matfact.models._products import product
-from matfact.models._start import normal_start
 from matfact.models._units import design, ratings_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
     from matfact.models._data import Rows
+    from matfact.models._drift import Drift
     from matfact.models._factors import Factors
     from matfact.models._growing import Floats, Side
     from matfact.models._linking import Links
@@ -37,46 +37,10 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["Covariance", "Variational", "row_shapes", "variational_start"]
-
-Covariance: TypeAlias = Literal["mean", "full", "diag"]
-
-SPREAD = 0.4
-"""Length of a row of factors at the start, for ratings of unit scale."""
+__all__ = ["Variational"]
 
 PRIOR_WEIGHT = 1.0
 """Rows of variance 1 that the prior of a side is learned with besides the real ones."""
-
-
-def row_shapes(
-    shape: tuple[int, int], n_factors: int, covariance: Covariance
-) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of what is kept of the uncertainty of rows."""
-    size = n_factors + 1
-    own: dict[Covariance, tuple[str, tuple[int, ...]]] = {
-        "mean": ("bias_covariances", (size,)),
-        "full": ("covariances", (size, size)),
-        "diag": ("covariances", (1, size)),
-    }
-    name, of_row = own[covariance]
-    return {f"{side}_{name}": (n, *of_row) for side, n in zip(("user", "item"), shape, strict=True)}
-
-
-def variational_start(
-    shape: tuple[int, int],
-    n_factors: int,
-    covariance: Covariance,
-    dtype: DTypeLike,
-    seed: int,
-    scale: float,
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays that a training begins with, but for links."""
-    arrays = normal_start(shape, n_factors, np.dtype(dtype), seed, scale, SPREAD)
-    arrays["item_factors"][...] = 0  # an epoch begins with the items
-    arrays["user_reliabilities"] = np.ones(shape[0])
-    for name, of_rows in row_shapes(shape, n_factors, covariance).items():
-        arrays[name] = np.zeros(of_rows, dtype=dtype)
-    return arrays | shared_start(n_factors)
 
 
 class Variational:
@@ -94,6 +58,8 @@ class Variational:
     scale : float
         Unit of the solver.
     n_threads : int
+    drift : Drift or None, default=None
+        The levels of users, if they drift.
     """
 
     def __init__(
@@ -104,8 +70,10 @@ class Variational:
         links: Links,
         scale: float,
         n_threads: int,
+        drift: Drift | None = None,
     ) -> None:
         self.arrays = arrays
+        self._drift = drift
         self._links = links
         self.best: BestState | None = None
         self._ratings = rows
@@ -125,7 +93,7 @@ class Variational:
         }
         self._weights = {side: rows.counts() for side, rows in self._rows.items()}
 
-    def epoch(self, number: int) -> float:  # noqa: ARG002 (all epochs are alike)
+    def epoch(self, number: int) -> float:
         """Compute the posteriors of all items, then of all users; learn what they share.
 
         Returns
@@ -140,7 +108,7 @@ class Variational:
         )
         for side, factors in sides:
             found = solve_side(
-                self._rows[side],
+                self._explained(self._rows[side], side),
                 factors,
                 self._scale,
                 self.arrays,
@@ -157,11 +125,36 @@ class Variational:
                 uncertainties = found.uncertainties + self._uncertainties_of_links(moved)
         if not self._n_ratings:
             return divergence
+        if self._drift is not None:
+            precision = float(self.arrays["noise_precision"][0])
+            weights = self._rows["users"].weights
+            divergence += self._drift.step(number, self._residuals(), weights, precision)
+            uncertainties += self._drift.uncertainties
         return (self._learn_noise(uncertainties) + divergence) / self._n_ratings
 
     def remedy(self) -> str:
         """Tell what to change when a value is not finite."""
         return "use dtype=float64 if ratings are very large"
+
+    def _explained(self, rows: Rows, side: Side) -> Rows:
+        """Return what factors and biases are to explain of ratings."""
+        return rows if self._drift is None else self._drift.without(rows, side)
+
+    def _residuals(self) -> Floats:
+        """Return what factors and biases leave of the ratings by users."""
+        rows, factors = self._rows["users"], self._factors
+        left: Floats = pairs.residuals(
+            rows.indptr,
+            rows.indices,
+            rows.values,
+            factors.user_factors,
+            factors.item_factors,
+            factors.user_biases,
+            factors.item_biases,
+            factors.mean,
+            self._threads,
+        )
+        return left
 
     def _prior_means(self, side: str) -> Doubles:
         place = SIDES.index(side)
@@ -268,7 +261,7 @@ class Variational:
             Negative logarithm of the likelihood of the ratings, in nats.
         """
         errors = expected_errors(
-            self._ratings["users"],
+            self._explained(self._ratings["users"], "users"),
             self._factors,
             self._scale,
             uncertainties / self.arrays["user_reliabilities"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from matfact._validation import check_integer
+from matfact.models._arrays import variational_start
 from matfact.models._bayesian import BayesianModel, assumed_parts
 from matfact.models._chain import CHAIN, SAMPLES, chain_shapes, chain_start, slot_of
 from matfact.models._data import Rows
@@ -24,7 +25,7 @@ from matfact.models._linking import (
 )
 from matfact.models._posteriors import SIDES, with_unrated
 from matfact.models._units import standardized
-from matfact.models._variational import Variational, variational_start
+from matfact.models._variational import Variational
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -58,7 +59,9 @@ class BPMF(BayesianModel):
         b_u = \alpha \sum_i (r_{ui} - \mu - c_i) x_i + \Lambda_U m_U
 
     with :math:`x_i = (q_i, 1)`, after each side its prior :math:`(m, \Lambda)` from a
-    normal-Wishart distribution, and in the end the noise :math:`1 / \alpha`. A prediction is the
+    normal-Wishart distribution, and in the end the noise: the :math:`\alpha` of all and from
+    gamma distributions what it is multiplied with for each user, the reliability :math:`\tau_u` as
+    in `VBMF`, which is left out above. A prediction is the
     mean over the samples that are kept. The chain begins at a solution of `VBMF`, so that few
     sweeps are lost.
 
@@ -115,6 +118,8 @@ class BPMF(BayesianModel):
         What rows without ratings are more than the prior says, see `VBMF`.
     n_kept_ : ndarray of float64, shape (1,)
         Samples that were kept, later overwritten ones included.
+    user_reliability_samples_ : ndarray of shape (n_users, n_samples)
+        tau of each sample; 1 where there is none. user_reliabilities_ is the newest.
     user_draws_, item_draws_ : ndarray of shape (n_users, n_factors + 1), (n_items, n_factors + 1)
         Where the chain stands; prior_means_, prior_precisions_, noise_precision_, unrated_means_
         and what follows likewise, but for the samples.
@@ -542,6 +547,7 @@ class BPMF(BayesianModel):
         return feature_means(rows, own, self._threads())
 
     def _contributions(self, row: Rows, item: int, user: int) -> Doubles:
+        del user  # what features say of users is not kept for each sample
         factors, count = self._factors(), self._n_used()
         weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
         values = (row.values.astype(np.float64) - self.mean_) / self.scale_
@@ -553,7 +559,8 @@ class BPMF(BayesianModel):
             vectors[:, -1] = 1
             rated = vectors[row.indices]
             precision = self.sample_precisions_[number, 0]
-            noise = self.sample_noises_[number] * self.user_reliability_samples_[user, number]
+            reliability = self._solve_sample(row, factors, "users", number, None)[1]
+            noise = self.sample_noises_[number] * np.ravel(reliability)[0]
             normal = noise * (rated.T * weights) @ rated + precision
             direction = np.linalg.solve(normal, vectors[item])
             total += noise * weights * (values - offsets) * (rated @ direction)

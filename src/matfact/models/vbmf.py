@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from matfact.models._bayesian import BayesianModel, assumed_parts
+from matfact.models._arrays import SHARED, Covariance, row_shapes, shared_shapes, variational_start
+from matfact.models._bayesian import assumed_parts
 from matfact.models._data import Rows
+from matfact.models._drifting import DriftingModel
 from matfact.models._factors import Factors
 from matfact.models._folding import solve_new
+from matfact.models._levels import DRIFT
 from matfact.models._linking import LINK_OWN, LINK_SHARED, Links
-from matfact.models._posteriors import (
-    SHARED,
-    SIDES,
-    column_covariances,
-    moved_covariance,
-    shared_shapes,
-)
+from matfact.models._posteriors import SIDES, column_covariances, moved_covariance
 from matfact.models._uncertainty import variances
 from matfact.models._units import design, ratings_vectors
-from matfact.models._variational import Covariance, Variational, row_shapes, variational_start
+from matfact.models._variational import Variational
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -39,7 +36,7 @@ KEPT = ("user_covariances", "item_covariances", "user_bias_covariances", "item_b
 """What may be kept of the uncertainty of each row."""
 
 
-class VBMF(BayesianModel):
+class VBMF(DriftingModel):
     r"""Matrix factorization of ratings by variational Bayes: nothing to tune.
 
     A rating is a mean, two biases, the product of two vectors, and noise:
@@ -47,25 +44,31 @@ class VBMF(BayesianModel):
     .. math::
 
         r_{ui} = \mu + b_u + c_i + p_u \cdot q_i + \varepsilon_{ui}, \quad
-        \varepsilon_{ui} \sim N(0, 1 / \alpha), \quad
+        \varepsilon_{ui} \sim N(0, 1 / (\alpha \tau_u)), \quad
         (p_u, b_u) \sim N(m_U, \Lambda_U^{-1}), \quad (q_i, c_i) \sim N(m_I, \Lambda_I^{-1})
 
     The posterior is approximated by a normal distribution for each user and each item. Everything
-    that other models call regularization is learned from the ratings: the noise, the two priors
-    with full matrices, and the covariances of the posteriors. With ``covariance="mean"`` these are
-    one matrix for each side, their mean S weighted by the ratings of each row [1]_ [2]_. With
-    :math:`x_i = (q_i, 1)` and the :math:`n_u` ratings of a user,
+    that other models call regularization is learned from the ratings: the noise of all and how
+    reliable each user is, the two priors with full matrices, and the covariances of the posteriors.
+    With ``covariance="mean"`` those of factors are one matrix for each side, their mean S weighted
+    by the ratings of each row [1]_ [2]_, while each row keeps what its factors and its bias have in
+    common. With :math:`x_i = (q_i, 1)` and the :math:`n_u` ratings of a user,
 
     .. math::
 
-        A_u = \alpha \Big(\sum_i x_i x_i^T + n_u S_I\Big) + \Lambda_U, \quad
-        (p_u, b_u) = A_u^{-1} \Big(\alpha \sum_i (r_{ui} - \mu - c_i) x_i
-        - \alpha n_u k_I + \Lambda_U m_U\Big)
+        A_u = \alpha \tau_u \Big(\sum_i x_i x_i^T + n_u S_I\Big) + \Lambda_U, \quad
+        (p_u, b_u) = A_u^{-1} \Big(\alpha \tau_u \sum_i \big((r_{ui} - \mu - c_i) x_i - k_i\big)
+        + \Lambda_U m_U\Big)
 
-    where :math:`k_I` is the column of :math:`S_I` that factors and biases have in common, and the
-    row and column of the bias are 0 in :math:`S_I` itself. An epoch solves for all items, then for
-    all users; then :math:`S = \sum n A^{-1} / N` of both, the priors' maximum given the posteriors
-    (with one row of variance 1 added), and :math:`1 / \alpha`, the expected squared error.
+    where :math:`(k_i, v_i)` is the last row of :math:`A_i^{-1}`, that of the bias; the row and
+    column of the bias are 0 in :math:`S_I`. Of an item each rating counts :math:`\tau_u`. An epoch
+    solves for all items, then for all users; then :math:`S = \sum n A^{-1} / N` of both, the
+    priors' maximum given the posteriors (with one row of variance 1 added), and the noise.
+
+    The reliability of a user follows from the expected squared error :math:`E_u` of the user's
+    ratings: :math:`\tau_u = (20 + n_u) / (20 + \alpha E_u)`, as if each user had given 20 ratings
+    more of ordinary noise; 2 at most, so that those who give everything the same rating do not
+    rule. :math:`\alpha` is such that :math:`1 / \alpha = \sum_u \tau_u E_u / N`.
 
     With ``covariance="full"`` each row keeps its own :math:`S_i = A_i^{-1}`, and the sums of
     :math:`S_i` and :math:`k_i` over the ratings take the place of :math:`n_u S_I` and
@@ -83,18 +86,20 @@ class VBMF(BayesianModel):
     Parameters
     ----------
     n_factors : int or "auto", default="auto"
-        Length of the vectors p and q, at least 1. "auto": 15 for less than a million ratings, 31
-        for less than ten millions, else 63 (with the bias they fill whole registers); a model that
-        goes on keeps its number.
+        Length of the vectors p and q, at least 1. "auto": 16 for less than a million ratings, 32
+        for less than ten millions, else 64; a model that goes on keeps its number.
     covariance : {"mean", "full", "diag"}, default="mean"
-        What is kept of the uncertainty of rows: the mean covariance of a side, the covariance of
-        each row, or its diagonal. "full" is the exact algorithm; it fits closer, which lowers the
-        error on MovieLens 100K (by .001), and raises it on sparser ratings.
+        What is kept of the uncertainty of rows: the mean covariance of a side and of each row what
+        concerns its bias, the covariance of each row, or its diagonal. "full" is the exact
+        algorithm; on MovieLens 100K it lowers the error by .1 % and takes three times as long.
     link : {"users", "items", "both"} or None, default=None
         Sides whose priors depend on what each row has rated, whatever the ratings: the mean of a
         user's prior is then :math:`m_U + B^T x_u`, where :math:`x_u` has :math:`1 / \sqrt{n_u}` for
         each item rated. It is the implicit feedback of SVD++ [3]_, here learned by evidence like
         all else. On MovieLens 100K "both" lowers the error by 2 %; it takes three times as long.
+    drift : bool, default=False
+        Whether the level of each user drifts with the time of the ratings, as learned by evidence;
+        see Notes. Needs `Ratings` with timestamps.
     max_iter : int, default=30
         Epochs at most, at least 1.
     tol : float, default=3e-4
@@ -136,6 +141,12 @@ class VBMF(BayesianModel):
         What rows without ratings are more than the prior and their features say; see Notes.
     noise_precision_ : ndarray of float64, shape (1,)
         :math:`\alpha`.
+    user_reliabilities_ : ndarray of float64, shape (n_users,)
+        :math:`\tau`, above 0 and at most 2: a user's ratings have noise of variance
+        ``scale_**2 / (noise_precision_ * user_reliabilities_)``.
+    user_bias_covariances_, item_bias_covariances_ : ndarray or None
+        With ``covariance="mean"`` the last row of the covariance of each row, of shape (n_users,
+        n_factors + 1), (n_items, ...); else None. Of the model's dtype.
     user_covariances_, item_covariances_ : ndarray or None
         With ``covariance="full"`` the covariance of each row, of shape (n_users, n_factors + 1,
         n_factors + 1), the bias last; with "diag" its diagonal, of shape (n_users, 1, n_factors +
@@ -158,6 +169,15 @@ class VBMF(BayesianModel):
     feature_precisions_, feature_covariances_ : ndarray of float64 or None
         As `influence_precisions_` and so on; the precisions are for values whose sum of squares in
         a row is 1 on average.
+    drift_variance_, drift_time_ : ndarray of float64, shape (1,), or None
+        With `drift` the variance :math:`\sigma^2` of levels, and the time :math:`\tau` in which
+        they are forgotten, in the unit of the timestamps (datetime64: seconds). None without.
+    drift_indptr_, drift_times_, drift_levels_, drift_covariances_ : ndarray or None
+        With `drift` the distinct times of each user's ratings, user by user (those of user u begin
+        at place ``drift_indptr_[u]``), and at these the means of the levels, and their variances
+        and covariances with the next level of the same user, of shape (2, n_states).
+    drift_steps_ : ndarray of float64, shape (2,), or None
+        Steps of the search for :math:`\sigma^2` and :math:`\tau`, which a training goes on with.
     user_ids_, item_ids_ : IdMap
         Ids of the rows.
     ratings_ : Ratings or None
@@ -178,9 +198,9 @@ class VBMF(BayesianModel):
     -----
     An epoch costs N k^2 + (n_users + n_items) k^3 multiply-adds for N ratings and k factors.
     Memory: the ratings by users and by items, three copies of the factors. ``covariance="full"``
-    takes another N k^2 multiply-adds and (n_users + n_items) (n_factors + 1)^2 numbers, "diag" so
-    many without the square; in files as well, and during the training twice, three times with a
-    validation part. A link, or features, of a side: its 256 leading singular vectors, found anew at
+    takes another N k^2 multiply-adds and (n_users + n_items) (n_factors + 1)^2 numbers, the others
+    so many without the square; in files as well, and during the training twice, three times with a
+    validation part. What ratings count by the reliabilities takes two numbers for each. A link, or features, of a side: its 256 leading singular vectors, found anew at
     the start of each fit, 2 kB of memory for each row, and 256 (n_users + n_items) k multiply-adds
     an epoch.
 
@@ -188,8 +208,27 @@ class VBMF(BayesianModel):
     average; with features, which may be those of new rows, each of the others counts as often as it
     is rated. `explain` hands what is assumed of an average user to a user's ratings in equal parts.
 
+    With ``drift=True`` a rating has a further part, the level of the user at its time: an
+    Ornstein-Uhlenbeck process [4]_,
+
+    .. math::
+
+        \mathrm{Cov}(x_u(s), x_u(t)) = \sigma^2 e^{-|s - t| / T},
+
+    whose exact posterior takes time linear in the ratings: an epoch takes 1.5 to 2.6 times as long,
+    the less the more factors. The parameters begin at .03 and the likeliest of some quantiles of
+    the gaps between a user's ratings; from the third epoch on each moves by a step if that raises
+    the evidence. `predict` takes levels at the times that it is given; so do `score`,
+    `cross_validate` and validation parts, for ratings that have timestamps. All else
+    (recommendations, explanations, new rows) is at no time in particular: levels are 0, their mean.
+
+    Most of what a drift of minutes gains on ratings held out at random is no forecast. On MovieLens
+    100K their error falls by 1.7 %: 90 % of them lie within a minute of another rating of the same
+    user, which tells of the level, and which no recommender could know of in advance. The error
+    of the newest 20 % of each user's ratings falls by 0.3 %.
+
     With ``covariance="full"`` each step of an epoch lowers the objective, apart from rounding: it
-    is the bound of the evidence, with the priors and the noise at their maximum. Otherwise the
+    is the bound of the evidence, with priors, noise and reliabilities at their maximum. Otherwise the
     covariances stand for others, so that the objective is an approximation and may rise a little
     from one epoch to the next; where it does, `tol` ends the training.
 
@@ -200,6 +239,8 @@ class VBMF(BayesianModel):
     .. [2] R. Salakhutdinov, A. Mnih, "Bayesian Probabilistic Matrix Factorization using Markov
        Chain Monte Carlo", ICML 2008: the model, with samples in place of the approximation.
     .. [3] Y. Koren, "Factorization Meets the Neighborhood", KDD 2008.
+    .. [4] C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", MIT Press
+       2006: appendix B.2, the process; chapter 5, the evidence of its parameters.
 
     Examples
     --------
@@ -229,7 +270,7 @@ class VBMF(BayesianModel):
     item_bias_covariances_: NDArray[np.floating[Any]] | None
 
     _own_arrays: ClassVar[tuple[str, ...]] = ("user_reliabilities", *KEPT, *LINK_OWN)
-    _shared_arrays: ClassVar[tuple[str, ...]] = (*SHARED, *LINK_SHARED)
+    _shared_arrays: ClassVar[tuple[str, ...]] = (*SHARED, *LINK_SHARED, *DRIFT)
 
     def __init__(
         self,
@@ -237,6 +278,7 @@ class VBMF(BayesianModel):
         n_factors: int | Literal["auto"] = "auto",
         covariance: Covariance = "mean",
         link: LinkedSides = None,
+        drift: bool = False,
         max_iter: int = 30,
         tol: float = 3e-4,
         patience: int = 3,
@@ -250,6 +292,7 @@ class VBMF(BayesianModel):
         self.n_factors = n_factors
         self.covariance = covariance
         self.link = link
+        self.drift = drift
         self.max_iter = max_iter
         self.tol = tol
         self.patience = patience
@@ -276,7 +319,7 @@ class VBMF(BayesianModel):
         arrays = variational_start(
             ratings.shape, n_factors, self.covariance, self.dtype, seed, self._unit(ratings)
         )
-        return arrays | self._link_start(ratings, n_factors)
+        return arrays | self._link_start(ratings, n_factors) | self._drift_start(ratings)
 
     def _unit(self, ratings: Ratings) -> float:
         return self._scale_of(ratings, self._mean_of(ratings))
@@ -285,13 +328,15 @@ class VBMF(BayesianModel):
         self, ratings: Ratings, arrays: dict[str, NDArray[Any]], mean: float, seed: int
     ) -> Variational:
         rows = {"users": Rows.of(ratings), "items": Rows.of(ratings.transpose())}
+        changing = {name: one for name, one in arrays.items() if name not in self._fixed_arrays}
         return Variational(
             rows,
             Factors.from_arrays(arrays, mean, ratings.mean),
-            arrays,
+            changing,
             Links(rows, arrays, self._features_of(ratings), seed, self._threads()),
             self.scale_,
             self._threads(),
+            self._drift_of(ratings, arrays),
         )
 
     def predict(
@@ -301,6 +346,7 @@ class VBMF(BayesianModel):
         *,
         unknown: Literal["raise", "mean"] = "raise",
         return_std: bool = False,
+        timestamps: Any = None,
     ) -> Any:
         """Predict ratings of pairs, or fill the rows of a matrix; on request with their spread.
 
@@ -315,6 +361,10 @@ class VBMF(BayesianModel):
         return_std : bool, default=False
             Whether to return standard deviations, too. Needs `items`, and unless ``covariance`` is
             "full" the ratings of the training.
+        timestamps : array_like of the shape of the pairs, a single time, or None, default=None
+            With ``drift=True``: when the ratings are given, as those of the training (datetime64
+            as seconds since 1970). None: at no time in particular, with levels of 0, of which
+            `std` counts the whole variance.
 
         Returns
         -------
@@ -323,7 +373,7 @@ class VBMF(BayesianModel):
             `clip` is True.
         std : ndarray of float64, of the same shape
             With ``return_std=True``: the standard deviation of the rating itself, that is of what
-            is not known of user and item, and of the noise.
+            is not known of user, item and level of the user, and of the noise.
 
         Raises
         ------
@@ -332,7 +382,8 @@ class VBMF(BayesianModel):
         NotFittedError
             If the model is not fitted.
         ValueError
-            If ``return_std=True`` lacks `items`, or the model was saved without its ratings.
+            If ``return_std=True`` or `timestamps` lack `items`, the model was saved without its
+            ratings, or `timestamps` do not fit the pairs, or the model has no drift.
 
         Notes
         -----
@@ -342,12 +393,18 @@ class VBMF(BayesianModel):
         of held-out ratings lie within 1.28 standard deviations, where a normal distribution has
         80 %.
         """
-        predicted = super().predict(users, items, unknown=unknown)
+        if not return_std and timestamps is None:
+            return super().predict(users, items, unknown=unknown)
+        self._check_is_fitted()
+        if items is None:
+            name = "timestamps" if timestamps is not None else "return_std"
+            raise ValueError(f"{name} needs users and items: pairs, not a matrix")
+        of_users, of_items = self._pair_positions(users, items, unknown)
+        times = None if timestamps is None else self._times_of_pairs(timestamps, of_users.shape)
+        predicted = self._predicted(of_users.ravel(), of_items.ravel(), times)
+        predicted = predicted.reshape(of_users.shape)
         if not return_std:
             return predicted
-        if items is None:
-            raise ValueError("return_std needs users and items: pairs, not a matrix")
-        of_users, of_items = self._pair_positions(users, items, unknown)
         kept = _kept(self.user_covariances_) == "full"
         variance = variances(
             of_users.ravel(),
@@ -359,6 +416,7 @@ class VBMF(BayesianModel):
             {side: self._link_covariance(side) for side in SIDES},
             self._threads(),
         )
+        variance += self._variances_of_time(of_users.ravel(), times)
         return predicted, np.sqrt(variance).reshape(of_users.shape)
 
     def _further_shapes(self) -> dict[str, tuple[int, ...] | None]:
@@ -433,7 +491,9 @@ class VBMF(BayesianModel):
         correlations = (columns[:, -1] if last_rows is None else last_rows[row.indices]).copy()
         correlations[:, -1] = columns[:, -1] = columns[:, :, -1] = 0
         weights = np.ones(len(row.values)) if row.weights is None else row.weights.astype(float)
-        weights *= self.user_reliabilities_[user]
+        told = self.user_feature_means_
+        told = None if told is None else told[user : user + 1]
+        weights *= self._solve_arrays(row, factors, "users", told)["reliabilities"][0]
         rated = vectors[row.indices]
         covariance = np.tensordot(weights, columns, axes=1)
         normal = noise * ((rated.T * weights) @ rated + covariance) + precision
@@ -441,8 +501,8 @@ class VBMF(BayesianModel):
         residual = (row.values.astype(float) - factors.mean) / scale - offsets[row.indices]
         parts = noise * weights * (residual * (rated @ direction) - correlations @ direction)
         mean = shared["prior_means"][0]
-        if self.user_feature_means_ is not None:
-            mean = mean + self.user_feature_means_[user]
+        if told is not None:
+            mean = mean + told[0]
         influences = factors.more_of_items.get("influences")
         rated_influences = None if influences is None else influences[row.indices]
         parts += assumed_parts(len(parts), mean, rated_influences, precision @ direction)

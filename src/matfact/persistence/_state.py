@@ -264,8 +264,9 @@ def _shared(arrays: Arrays, attribute: str, kind: str) -> Any:
     array = arrays.get(name)
     if array is None and "None" in kind:
         return None
-    if array is None or array.dtype != np.float64 or not array.size:
-        raise ModelFileError(f"array {name} is missing, or not of dtype float64")
+    dtype = "int64" if "int64" in kind else "float64"
+    if array is None or array.dtype != dtype or not array.size:
+        raise ModelFileError(f"array {name} is missing, or not of dtype {dtype}")
     _check_finite(array, name)
     return array
 
@@ -305,6 +306,9 @@ def _check_together(model: Any, shape: tuple[int, int]) -> None:
         if found != expected:
             raise ModelFileError(f"array {name} has shape {found}, not {expected}")
     _check_precisions(model)
+    problem = model._problem_of_arrays()  # noqa: SLF001 (the contract)
+    if problem is not None:
+        raise ModelFileError(problem)
     low, high = model.rating_range_
     if low > high or model.n_features_in_ != shape[1]:
         raise ModelFileError("rating_range_ or n_features_in_ is out of range")
@@ -332,9 +336,15 @@ def _best(stored: Any, arrays: Arrays, model: Any) -> BestState | None:
         raise ModelFileError("the best state of an unfinished training is not complete")
     for name, array in found.items():
         like = own[name]
-        if not isinstance(like, np.ndarray) or (like.shape, like.dtype) != (
-            array.shape,
-            array.dtype,
+        is_fixed = name in model._fixed_arrays  # noqa: SLF001 (the contract)
+        if (
+            is_fixed
+            or not isinstance(like, np.ndarray)
+            or (like.shape, like.dtype)
+            != (
+                array.shape,
+                array.dtype,
+            )
         ):
             raise ModelFileError(f"array best_{name} does not fit the model")
         _check_finite(array, f"best_{name}")

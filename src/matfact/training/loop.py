@@ -132,12 +132,15 @@ class StoppingRule:
         ``tol=0`` training then goes on to `max_epochs`.
     warm_up : int, default=0
         First epochs, which do not count for `patience`; one of them may still be the best.
+    may_settle_after : int, default=0
+        First epochs, after which `tol` does not end a training without a validation part.
     """
 
     max_epochs: int
     tol: float
     patience: int
     warm_up: int = 0
+    may_settle_after: int = 0
 
 
 def train(
@@ -301,6 +304,8 @@ class _Watch:
 
     def _has_settled(self) -> bool:
         if self._rule.tol == 0 or len(self._history) < 2:
+            return False
+        if self._history[-1].iteration <= self._rule.may_settle_after:
             return False
         before, now = self._history[-2].objective, self._history[-1].objective
         return before - now <= self._rule.tol * abs(before)
