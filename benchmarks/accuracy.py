@@ -49,7 +49,7 @@ OWN = [
     ("VBMF", {}),
     ("VBMF", {"covariance": "full"}),
     ("VBMF", {"link": "both"}),
-    ("VBMF", {"link": "both", "n_factors": 31}),
+    ("VBMF", {"link": "both", "n_factors": 32}),
     ("BPMF", {}),
     ("BPMF", {"link": "both"}),
     ("ALS", {}),

@@ -59,7 +59,7 @@ def test_each_model_with_its_defaults(ratings_file, tmp_path, capsys, name, mode
     path = tmp_path / "model.npz"
     assert fit(ratings_file, "--model", name, "--out", path) == 0
     output = capsys.readouterr().out
-    n_factors = 15 if name in ("vbmf", "bpmf") else model().n_factors  # who chooses by itself
+    n_factors = 16 if name in ("vbmf", "bpmf") else model().n_factors  # who chooses by itself
     assert f"\n{model.__name__} of {n_factors} factors: " in output
     found = rmse_of(output)
     assert found[model.__name__] < found["global mean"]

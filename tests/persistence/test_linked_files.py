@@ -132,7 +132,7 @@ def test_parameters_that_chose_themselves(tmp_path):
     loaded = load(tmp_path / MODEL_FILE)
     assert_equal_models(loaded, model)
     assert loaded.n_factors == "auto"
-    assert loaded.item_factors_.shape == (7, 15)
+    assert loaded.item_factors_.shape == (7, 16)
     header, arrays = contents(tmp_path / MODEL_FILE)
     for name, value in (("n_factors", "many"), ("covariance", "many"), ("link", "user")):
         changed = header | {"parameters": header["parameters"] | {name: value}}

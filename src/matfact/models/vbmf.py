@@ -170,14 +170,14 @@ class VBMF(DriftingModel):
         As `influence_precisions_` and so on; the precisions are for values whose sum of squares in
         a row is 1 on average.
     drift_variance_, drift_time_ : ndarray of float64, shape (1,), or None
-        With `drift` the variance :math:`\sigma^2` of levels, and the time :math:`\tau` in which
+        With `drift` the variance :math:`\sigma^2` of levels, and the time :math:`T` in which
         they are forgotten, in the unit of the timestamps (datetime64: seconds). None without.
     drift_indptr_, drift_times_, drift_levels_, drift_covariances_ : ndarray or None
         With `drift` the distinct times of each user's ratings, user by user (those of user u begin
         at place ``drift_indptr_[u]``), and at these the means of the levels, and their variances
         and covariances with the next level of the same user, of shape (2, n_states).
     drift_steps_ : ndarray of float64, shape (2,), or None
-        Steps of the search for :math:`\sigma^2` and :math:`\tau`, which a training goes on with.
+        Steps of the search for :math:`\sigma^2` and :math:`T`, which a training goes on with.
     user_ids_, item_ids_ : IdMap
         Ids of the rows.
     ratings_ : Ratings or None
@@ -200,9 +200,9 @@ class VBMF(DriftingModel):
     Memory: the ratings by users and by items, three copies of the factors. ``covariance="full"``
     takes another N k^2 multiply-adds and (n_users + n_items) (n_factors + 1)^2 numbers, the others
     so many without the square; in files as well, and during the training twice, three times with a
-    validation part. What ratings count by the reliabilities takes two numbers for each. A link, or features, of a side: its 256 leading singular vectors, found anew at
-    the start of each fit, 2 kB of memory for each row, and 256 (n_users + n_items) k multiply-adds
-    an epoch.
+    validation part. What ratings count by the reliabilities takes two numbers for each. A link, or
+    features, of a side: its 256 leading singular vectors, found anew at the start of each fit, 2 kB
+    of memory for each row, and 256 (n_users + n_items) k multiply-adds an epoch.
 
     Weights of the `Ratings` count as so many ratings. Rows without ratings are as the others on
     average; with features, which may be those of new rows, each of the others counts as often as it
@@ -228,9 +228,9 @@ class VBMF(DriftingModel):
     of the newest 20 % of each user's ratings falls by 0.3 %.
 
     With ``covariance="full"`` each step of an epoch lowers the objective, apart from rounding: it
-    is the bound of the evidence, with priors, noise and reliabilities at their maximum. Otherwise the
-    covariances stand for others, so that the objective is an approximation and may rise a little
-    from one epoch to the next; where it does, `tol` ends the training.
+    is the bound of the evidence, with priors, noise and reliabilities at their maximum. Otherwise
+    the covariances stand for others, so that the objective is an approximation and may rise a
+    little from one epoch to the next; where it does, `tol` ends the training.
 
     References
     ----------
