@@ -241,10 +241,12 @@ class Rows:
 
     def counts(self) -> NDArray[np.float64]:
         """Return the number of ratings of each row, or the sum of their weights."""
-        if self.weights is None:
-            return np.diff(self.indptr).astype(np.float64)
-        row, weights = self.row_of_each(), self.weights.astype(np.float64)
-        return np.bincount(row, weights=weights, minlength=len(self)).astype(np.float64)
+        counts = np.diff(self.indptr).astype(np.float64)
+        if self.weights is not None:
+            there = counts > 0
+            starts = self.indptr[:-1][there]
+            counts[there] = np.add.reduceat(self.weights, starts, dtype=np.float64)
+        return counts
 
     def chosen(self, rows: NDArray[np.int64], left_out: NDArray[np.int64] | None = None) -> Rows:
         """Return some of the rows, without the entries of some columns."""

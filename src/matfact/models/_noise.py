@@ -83,11 +83,11 @@ def weighted(
     rows: Rows, of_rows: NDArray[np.floating] | None, of_columns: NDArray[np.floating] | None
 ) -> Rows:
     """Return ratings that count as much more as the reliability of each row, or column, says."""
+    dtype = rows.values.dtype
     if of_rows is not None:
-        factors = np.repeat(of_rows, np.diff(rows.indptr))
+        weights = np.repeat(of_rows.astype(dtype), np.diff(rows.indptr))
     elif of_columns is not None:
-        factors = of_columns[rows.indices]
+        weights = of_columns.astype(dtype)[rows.indices]
     else:
         return rows
-    weights = factors.astype(rows.values.dtype)
     return replace(rows, weights=weights if rows.weights is None else weights * rows.weights)
