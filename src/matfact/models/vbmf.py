@@ -215,17 +215,17 @@ class VBMF(DriftingModel):
 
         \mathrm{Cov}(x_u(s), x_u(t)) = \sigma^2 e^{-|s - t| / T},
 
-    whose exact posterior takes time linear in the ratings: an epoch takes 1.5 to 2.6 times as long,
-    the less the more factors. The parameters begin at .03 and the likeliest of some quantiles of
+    whose exact posterior takes time linear in the ratings: a fit takes 1.1 to 2.6 times as long,
+    the less with a link or more factors. The parameters begin at .03 and the likeliest of some quantiles of
     the gaps between a user's ratings; from the third epoch on each moves by a step if that raises
     the evidence. `predict` takes levels at the times that it is given; so do `score`,
     `cross_validate` and validation parts, for ratings that have timestamps. All else
     (recommendations, explanations, new rows) is at no time in particular: levels are 0, their mean.
 
     Most of what a drift of minutes gains on ratings held out at random is no forecast. On MovieLens
-    100K their error falls by 1.7 %: 90 % of them lie within a minute of another rating of the same
+    100K their error falls by 1.6 %: 90 % of them lie within a minute of another rating of the same
     user, which tells of the level, and which no recommender could know of in advance. The error
-    of the newest 20 % of each user's ratings falls by 0.3 %.
+    of the newest 20 % of each user's ratings falls by 0.2 %.
 
     With ``covariance="full"`` each step of an epoch lowers the objective, apart from rounding: it
     is the bound of the evidence, with priors, noise and reliabilities at their maximum. Otherwise
