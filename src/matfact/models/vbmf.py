@@ -216,9 +216,9 @@ class VBMF(DriftingModel):
         \mathrm{Cov}(x_u(s), x_u(t)) = \sigma^2 e^{-|s - t| / T},
 
     whose exact posterior takes time linear in the ratings: a fit takes 1.1 to 2.6 times as long,
-    the less with a link or more factors. The parameters begin at .03 and the likeliest of some quantiles of
-    the gaps between a user's ratings; from the third epoch on each moves by a step if that raises
-    the evidence. `predict` takes levels at the times that it is given; so do `score`,
+    the less with a link or more factors. The parameters begin at .03 and the likeliest of some
+    quantiles of the gaps between a user's ratings; from the third epoch on each moves by a step if
+    that raises the evidence. `predict` takes levels at the times that it is given; so do `score`,
     `cross_validate` and validation parts, for ratings that have timestamps. All else
     (recommendations, explanations, new rows) is at no time in particular: levels are 0, their mean.
 
