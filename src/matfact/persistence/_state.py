@@ -327,6 +327,10 @@ def _check_precisions(model: Any) -> None:
             raise ModelFileError(f"array {name} holds a precision that is not above 0") from error
 
 
+def _is_like(array: NDArray[Any], other: NDArray[Any]) -> bool:
+    return array.shape == other.shape and array.dtype == other.dtype
+
+
 def _best(stored: Any, arrays: Arrays, model: Any) -> BestState | None:
     found = {name[len("best_") :]: array for name, array in arrays.items() if name[:5] == "best_"}
     if stored is None and not found:
@@ -337,15 +341,7 @@ def _best(stored: Any, arrays: Arrays, model: Any) -> BestState | None:
     for name, array in found.items():
         like = own[name]
         is_fixed = name in model._fixed_arrays  # noqa: SLF001 (the contract)
-        if (
-            is_fixed
-            or not isinstance(like, np.ndarray)
-            or (like.shape, like.dtype)
-            != (
-                array.shape,
-                array.dtype,
-            )
-        ):
+        if is_fixed or not isinstance(like, np.ndarray) or not _is_like(array, like):
             raise ModelFileError(f"array best_{name} does not fit the model")
         _check_finite(array, f"best_{name}")
     epoch, error = _number(stored, "epoch", "int"), _number(stored, "error", "float")
